@@ -1,0 +1,40 @@
+"""One way to say how far a long step is: `for x in progress(items, "encode image"): ...`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sized
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Progress(Protocol):
+    """Yields the items, showing how far; `total` is needed where `items` has no length."""
+
+    def __call__(self, items: Iterable[T], title: str, total: int | None = None) -> Iterator[T]: ...
+
+
+def silent(items: Iterable[T], title: str, total: int | None = None) -> Iterator[T]:
+    """No display: for tests, worker processes and `-q`."""
+    yield from items
+
+
+def shown(items: Iterable[T], title: str, total: int | None = None) -> Iterator[T]:
+    """A bar with time left on standard error; on a pipe or a log, one line at the start and one at the end."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    console = Console(stderr=True)
+    if total is None and isinstance(items, Sized):
+        total = len(items)
+    if not console.is_terminal:
+        console.print(f"{title} ({total if total is not None else '?'}) ...", highlight=False)
+        yield from items
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=console, transient=True) as bars:
+        task = bars.add_task(title, total=total)
+        for item in items:
+            yield item
+            bars.advance(task)
