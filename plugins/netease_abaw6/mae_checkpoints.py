@@ -1,0 +1,167 @@
+"""Masked auto-encoder checkpoints of every public layout, read into one set of names.
+
+The names inside are those of facebookresearch/mae, which timm shares for the encoder:
+`cls_token pos_embed patch_embed.proj blocks.I.{norm1,attn.qkv,attn.proj,norm2,mlp.fc1,mlp.fc2} norm`, and for the
+decoder `decoder_embed mask_token decoder_pos_embed decoder_blocks.I... decoder_norm decoder_pred`.
+Files are safetensors or `torch.load(weights_only=True)`, never a bare pickle.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from timm.layers import resample_abs_pos_embed
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor
+
+from harness.errors import MissingData, UserError
+
+KNOWN = (
+    "facebookresearch/mae (mae_pretrain_vit_base.pth), MAE-Face (mae_face_pretrain_vit_base.pth), a transformers "
+    "ViTMAE folder, a timm ViT file, or what `harness pretrain-mae DIR --out FILE` wrote"
+)
+
+_DECODER = ("decoder_", "mask_token")
+_HEADS = ("head.", "fc_head.")
+
+# transformers 4 | transformers 5 -> ours, within one block
+_BLOCK = {
+    "attention.attention.query": "attn.q",
+    "attention.attention.key": "attn.k",
+    "attention.attention.value": "attn.v",
+    "attention.output.dense": "attn.proj",
+    "intermediate.dense": "mlp.fc1",
+    "output.dense": "mlp.fc2",
+    "attention.q_proj": "attn.q",
+    "attention.k_proj": "attn.k",
+    "attention.v_proj": "attn.v",
+    "attention.o_proj": "attn.proj",
+    "mlp.fc1": "mlp.fc1",
+    "mlp.fc2": "mlp.fc2",
+    "layernorm_before": "norm1",
+    "layernorm_after": "norm2",
+}
+_OUTSIDE = {
+    "embeddings.cls_token": "cls_token",
+    "embeddings.position_embeddings": "pos_embed",
+    "embeddings.patch_embeddings.projection.weight": "patch_embed.proj.weight",
+    "embeddings.patch_embeddings.projection.bias": "patch_embed.proj.bias",
+    "layernorm.weight": "norm.weight",
+    "layernorm.bias": "norm.bias",
+    "decoder.mask_token": "mask_token",
+    "decoder.decoder_pos_embed": "decoder_pos_embed",
+}
+_LAYER = re.compile(
+    r"(?P<where>encoder\.layer|layers|decoder\.decoder_layers)\.(?P<index>\d+)\.(?P<rest>.+)\.(?P<leaf>weight|bias)"
+)
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """Every tensor of a checkpoint file or folder, under the names of this module's docstring.
+
+    Raises MissingData where nothing is there and UserError where the file holds no masked auto-encoder.
+    """
+    state = to_mae_names(_tensors(path))
+    if "patch_embed.proj.weight" not in state:
+        raise UserError(f"{path} holds no vision transformer: expected {KNOWN}; came keys like {sorted(state)[:3]}")
+    return state
+
+
+def write(path: Path, state: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """As safetensors, with `facts` (sizes, recipe, data) in a JSON sidecar of the same stem; each appears whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half, sidecar = path.with_name(path.name + ".part"), path.with_suffix(".json")
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}, half)
+    half.replace(path)
+    half.write_text(json.dumps(dict(facts), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    half.replace(sidecar)
+
+
+def to_mae_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename transformers 4 and 5 keys, joining query, key and value; other layouts only lose their wrappers."""
+    stripped = {name.removeprefix("module.").removeprefix("vit."): tensor for name, tensor in state.items()}
+    if "embeddings.cls_token" not in stripped:
+        return stripped
+    renamed = {_renamed(name): tensor for name, tensor in stripped.items()}
+    return _joined(renamed)
+
+
+def encoder_part(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Without the decoder and any classification head."""
+    return {name: tensor for name, tensor in state.items() if not name.startswith(_DECODER + _HEADS)}
+
+
+def load_encoder(vit: VisionTransformer, state: Mapping[str, Tensor], origin: str) -> None:
+    """Fill `vit` from a checkpoint; position embeddings are resampled where the grid differs.
+
+    With average pooling the checkpoint's `norm` belongs to tokens, not to their mean: as in the published fine-tuning,
+    `fc_norm` then starts fresh unless the file has one. Anything else missing or of another shape is a UserError.
+    """
+    given = encoder_part(state)
+    wanted = vit.state_dict()
+    given = {name: tensor.float() for name, tensor in given.items() if name in wanted}
+    if "pos_embed" in given and given["pos_embed"].shape[1] != wanted["pos_embed"].shape[1]:
+        given["pos_embed"] = resample_abs_pos_embed(given["pos_embed"], list(vit.patch_embed.grid_size))
+    missing = sorted(name for name in wanted if name not in given and not name.startswith("fc_norm."))
+    other = [name for name in given if given[name].shape != wanted[name].shape]
+    deeper = [name for name in encoder_part(state) if name.startswith("blocks.") and name not in wanted]
+    if missing or other or deeper:
+        raise UserError(f"{origin} does not fit this encoder: expected {_sizes(wanted)}; came {_sizes(state)}")
+    vit.load_state_dict(given, strict=False)
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    if path.is_dir():
+        inside = [path / name for name in ("model.safetensors", "pytorch_model.bin") if (path / name).is_file()]
+        if not inside:
+            raise MissingData(f"No model.safetensors or pytorch_model.bin in {path}; known checkpoints: {KNOWN}")
+        path = inside[0]
+    if not path.is_file():
+        raise MissingData(f"No image-encoder weights at {path}; known checkpoints: {KNOWN}")
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    with torch.serialization.safe_globals([argparse.Namespace]):  # full training checkpoints carry their arguments
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    for wrapper in ("model", "state_dict"):
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
+            loaded = loaded[wrapper]
+    if not isinstance(loaded, Mapping):
+        raise UserError(f"{path} holds a {type(loaded).__name__}, not a state dict; expected {KNOWN}")
+    return {name: tensor for name, tensor in loaded.items() if isinstance(tensor, Tensor)}
+
+
+def _renamed(name: str) -> str:
+    if name in _OUTSIDE:
+        return _OUTSIDE[name]
+    match = _LAYER.fullmatch(name)
+    if match is None:
+        return name.removeprefix("decoder.")
+    blocks = "decoder_blocks" if match["where"].startswith("decoder") else "blocks"
+    return f"{blocks}.{match['index']}.{_BLOCK[match['rest']]}.{match['leaf']}"
+
+
+def _joined(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """query, key and value of each block stacked into the one `qkv` that timm and facebookresearch/mae keep."""
+    joined = {}
+    for name, tensor in state.items():
+        if ".attn.q." in name:
+            parts = [state[name.replace(".attn.q.", f".attn.{part}.")] for part in "qkv"]
+            joined[name.replace(".attn.q.", ".attn.qkv.")] = torch.cat(parts)
+        elif ".attn.k." not in name and ".attn.v." not in name:
+            joined[name] = tensor
+    return joined
+
+
+def _sizes(state: Mapping[str, Tensor]) -> str:
+    depth = len({name.split(".")[1] for name in state if name.startswith("blocks.")})
+    projection = state.get("patch_embed.proj.weight")
+    if projection is None:
+        return f"depth {depth} and no patch embedding"
+    return f"width {projection.shape[0]}, depth {depth}, patch {projection.shape[-1]}"
