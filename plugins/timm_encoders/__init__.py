@@ -1,0 +1,1 @@
+"""Any timm model as an image encoder: `--encoder image=timm:resnet18`."""
