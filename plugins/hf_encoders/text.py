@@ -30,11 +30,10 @@ class HfText:
 
     def __call__(self, batch: list[str]) -> Tensor:
         net: Any = self.module
-        words = self.tokenizer(
-            list(batch), padding=True, truncation=True, max_length=self.longest, padding_side="right", return_tensors="pt"
-        )
-        mask_BN = words["attention_mask"].to(net.device)
-        hidden_BND = hidden(net, self.layer, input_ids=words["input_ids"].to(net.device), attention_mask=mask_BN).float()
+        cut: dict[str, Any] = {"truncation": True, "max_length": self.longest, "padding_side": "right"}
+        words = self.tokenizer(list(batch), padding=True, return_tensors="pt", **cut).to(net.device)
+        mask_BN = words["attention_mask"]
+        hidden_BND = hidden(net, self.layer, input_ids=words["input_ids"], attention_mask=mask_BN).float()
         if self.pooling == "first":
             return hidden_BND[:, 0]
         if self.pooling == "last":

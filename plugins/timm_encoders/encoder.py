@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -86,11 +85,11 @@ def _load(net: nn.Module, model: str, path: Path) -> None:
     from timm.models import load_state_dict
 
     if not path.is_file():
-        raise MissingData(f"Weights of timm:{model}: expected a .safetensors or .pth file, 'hub' or 'random', got {path}")
+        raise MissingData(f"Weights of timm:{model}: expected a file, 'hub' or 'random', got {path}")
     try:
         state = load_state_dict(str(path), weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UserError(f"{path} holds more than weights, and pickled objects are not loaded: save a plain state_dict") from error
+    except RuntimeError as error:  # timm's wrapping of torch's refusal to unpickle
+        raise UserError(f"{path} cannot be read as plain weights (pickled objects are never loaded)") from error
     classifier: Any = getattr(net, "pretrained_cfg", {}).get("classifier") or ()
     heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
     state = {key: value for key, value in state.items() if not key.startswith(tuple(f"{head}." for head in heads))}
@@ -104,7 +103,7 @@ def _load(net: nn.Module, model: str, path: Path) -> None:
 def _input(model: str, config: dict[str, Any]) -> ImageInput:
     planes, height, width = config["input_size"]
     if planes != 3 or height != width:
-        raise UserError(f"timm:{model} takes images of {planes} x {height} x {width}; square RGB images are what it would get")
+        raise UserError(f"timm:{model} takes images of {planes} x {height} x {width}; it needs to be square RGB")
     interpolation: Literal["bilinear", "bicubic"] = "bilinear" if config["interpolation"] == "bilinear" else "bicubic"
     return ImageInput(height, tuple(config["mean"]), tuple(config["std"]), interpolation)
 
