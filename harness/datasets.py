@@ -1,0 +1,148 @@
+"""Where data sets lie: `--data NAME=PATH`, then HARNESS_DATA, then a config file; with none of them, the demo world."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import MissingData, UserError, unknown
+
+if TYPE_CHECKING:
+    import pluggy
+
+DEMO = "demo"
+HOW_TO_GET = {
+    "aff-wild2": "Aff-Wild2 is given to researchers who sign its EULA (ask through the ABAW competition page)",
+    "c-expr": "C-EXPR-DB is given to researchers who sign its EULA (ask through the ABAW competition page)",
+    "hume-vidmimic2": "Hume-Vidmimic2 is given to researchers who sign Hume AI's EULA (the EMI challenge of the ABAW page)",
+}
+
+
+@dataclass(frozen=True)
+class Root:
+    """A data set that was found. `name` is what rows say about it: "demo", or the data set's own name."""
+
+    path: Path
+    name: str
+    demo: bool
+
+
+def cache_home() -> Path:
+    """The folder of everything that can be made again: HARNESS_CACHE, else `~/.cache/abaw-harness`."""
+    chosen = os.environ.get("HARNESS_CACHE")
+    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "abaw-harness"
+
+
+def parse_options(values: Iterable[str], known: Iterable[str] = ()) -> dict[str, str]:
+    """`--data` as typed, to a mapping: "demo" stands for the demo world, "NAME=PATH" for one data set.
+
+    >>> parse_options(["aff-wild2=/data/AffWild2", "demo"])
+    {'aff-wild2': '/data/AffWild2', 'demo': ''}
+    """
+    names = sorted(known)
+    options: dict[str, str] = {}
+    for value in values:
+        name, equals, path = value.partition("=")
+        if value == DEMO:
+            options[DEMO] = ""
+        elif not equals or not path:
+            raise UserError(f"--data: expected NAME=PATH or 'demo', got {value!r}")
+        elif names and name not in names:
+            raise unknown("data set", name, names)
+        else:
+            options[name] = path
+    return options
+
+
+def locate(name: str, data_options: Mapping[str, str], plugin_manager: pluggy.PluginManager) -> Root:
+    """The root of data set `name`.
+
+    Sources in order: `data_options` (see `parse_options`), HARNESS_DATA, `harness.toml` here, the user's config file.
+    The demo world stands in only with "demo" in `data_options`, or where none of these sources is set at all.
+    Raises MissingData naming every folder looked at.
+    """
+    if name in data_options:
+        return _checked(name, [Path(data_options[name])], f"--data {name}={data_options[name]}")
+    if DEMO in data_options:
+        return _demo(name, plugin_manager)
+    candidates, sources = _configured(name)
+    if not data_options and not sources:
+        return _demo(name, plugin_manager)
+    return _checked(name, candidates, ", ".join([*(["--data"] if data_options else []), *sources]))
+
+
+def _checked(name: str, candidates: list[Path], source: str) -> Root:
+    for path in candidates:
+        if path.is_dir():
+            demo = (path / "demo.json").is_file()
+            return Root(path, DEMO if demo else name, demo)
+    looked = ", ".join(map(str, candidates)) or "no folder is named for it"
+    how = HOW_TO_GET.get(name, "")
+    hint = f"say --data {name}=PATH, or --data demo for the made-up stand-in"
+    raise MissingData(f"No data set {name!r} (set by {source}); looked at: {looked}. {how + '; ' if how else ''}{hint}")
+
+
+def _demo(name: str, plugin_manager: pluggy.PluginManager) -> Root:
+    path = plugin_manager.hook.locate_dataset(name=name, demo=True)
+    if path is None:
+        raise MissingData(f"No plugin has a made-up stand-in for {name!r}; say --data {name}=PATH")
+    return Root(Path(path), DEMO, True)
+
+
+def _configured(name: str) -> tuple[list[Path], list[str]]:
+    """Folders named for `name` by the environment and the config files, and the sources that are set at all."""
+    candidates: list[Path] = []
+    sources: list[str] = []
+    value = os.environ.get("HARNESS_DATA", "").strip()
+    if value:
+        sources.append("HARNESS_DATA")
+        candidates += _from_environment(name, value)
+    for path in (Path("harness.toml"), Path.home() / ".config" / "abaw-harness" / "config.toml"):
+        table = _data_table(path)
+        if table:
+            sources.append(str(path))
+            candidates += [path.parent / Path(folder).expanduser() for key, folder in table.items() if plain(key) == plain(name)]
+    return candidates, sources
+
+
+def _from_environment(name: str, value: str) -> list[Path]:
+    if "=" in value:
+        pairs = parse_options(part for part in value.split(os.pathsep) if part)
+        return [Path(path).expanduser() for key, path in pairs.items() if plain(key) == plain(name)]
+    home = Path(value).expanduser()
+    return _like(name, home) or [home / name]
+
+
+def _like(name: str, home: Path) -> list[Path]:
+    """Sub-folders called `name`, or beginning with it, whatever the case and separators; the exact ones first."""
+    if not home.is_dir():
+        return []
+    folders = [entry for entry in sorted(home.iterdir()) if entry.is_dir() and plain(entry.name).startswith(plain(name))]
+    return sorted(folders, key=lambda folder: plain(folder.name) != plain(name))
+
+
+def plain(name: str) -> str:
+    """A name without case and separators: `Aff-Wild2` and `aff_wild2` are one.
+
+    >>> plain("Hume_Vidmimic2")
+    'humevidmimic2'
+    """
+    return re.sub(r"[\W_]+", "", name.casefold())
+
+
+def _data_table(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path}: expected TOML, got {error}") from None
+    table = content.get("data", {})
+    if not isinstance(table, dict) or not all(isinstance(folder, str) for folder in table.values()):
+        raise UserError(f"{path}: expected a table [data] of folders by data-set name, got {table!r}")
+    return table

@@ -1,0 +1,46 @@
+"""What this package provides: five tasks, three readers, and the demo world where nothing else is configured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from harness.types import Reader, TaskSpec
+
+DEMO_NAMES = ("aff-wild2", "c-expr", "hume-vidmimic2", "demo-pretrain")
+
+
+@hookimpl
+def provide_tasks() -> Mapping[str, TaskSpec]:
+    """VA, EXPR, AU, CE and EMI."""
+    from abaw6.specs import TASKS
+
+    return TASKS
+
+
+@hookimpl
+def provide_readers() -> Mapping[str, Callable[..., Reader]]:
+    """One reader per data set; each is built as `factory(root, task, partial_rows)`."""
+    from abaw6.affwild2 import AffWild2
+    from abaw6.cexpr import CExpr
+    from abaw6.hume import HumeVidmimic2
+
+    return {"aff-wild2": AffWild2, "c-expr": CExpr, "hume-vidmimic2": HumeVidmimic2}
+
+
+@hookimpl
+def locate_dataset(name: str, demo: bool) -> Path | None:
+    """The demo world's stand-in for a data set, written the first time it is asked for."""
+    if not demo or name not in DEMO_NAMES:
+        return None
+    from abaw6.demo.write import write
+    from harness.datasets import cache_home
+    from harness.progress import shown
+
+    root = cache_home() / "demo" / name
+    write(name, root, shown)
+    return root
