@@ -44,7 +44,7 @@ def _office(draw: Draw, w: int, h: int, rng: np.random.Generator) -> None:
 
 
 def _street(draw: Draw, w: int, h: int, rng: np.random.Generator) -> None:
-    _fade(draw, w, 0, int(h * 0.7), (120, 172, 226), (214, 230, 240))
+    _fade(draw, w, 0, int(h * 0.78), (120, 172, 226), (214, 230, 240))
     x = -w * rng.uniform(0, 0.1)
     while x < w:
         wide, top = w * rng.uniform(0.14, 0.28), h * rng.uniform(0.05, 0.42)
@@ -99,13 +99,15 @@ def _home(draw: Draw, w: int, h: int, rng: np.random.Generator) -> None:
     for x in np.arange(0, w, 2 * wide):
         draw.rectangle([x, 0, x + wide, h * 0.7], fill=stripe)
     for _ in range(int(rng.integers(1, 4))):
-        x, y, a, b = w * rng.random(), h * rng.uniform(0.05, 0.3), w * rng.uniform(0.06, 0.12), h * rng.uniform(0.1, 0.18)
+        x, y = w * rng.random(), h * rng.uniform(0.05, 0.3)
+        a, b = w * rng.uniform(0.06, 0.12), h * rng.uniform(0.1, 0.18)
         draw.rectangle([x, y, x + a, y + b], fill=(96, 66, 44))
         draw.rectangle([x + 3, y + 3, x + a - 3, y + b - 3], fill=tuple(int(v) for v in rng.integers(70, 230, 3)))
     sofa = tuple(int(v) for v in rng.uniform((60, 40, 40), (150, 130, 120)))
     draw.rounded_rectangle([w * 0.02, h * 0.58, w * 0.98, h * 1.1], 12, fill=sofa)
     lx = w * rng.choice([0.1, 0.9])
-    draw.polygon([(lx - 14, h * 0.38), (lx + 14, h * 0.38), (lx + 8, h * 0.24), (lx - 8, h * 0.24)], fill=(255, 234, 170))
+    shade = [(lx - 14, h * 0.38), (lx + 14, h * 0.38), (lx + 8, h * 0.24), (lx - 8, h * 0.24)]
+    draw.polygon(shade, fill=(255, 234, 170))
     draw.line([(lx, h * 0.38), (lx, h * 0.7)], fill=(80, 60, 40), width=2)
 
 

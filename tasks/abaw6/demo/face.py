@@ -11,15 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from abaw6.demo.head import Head, join
 from abaw6.demo.person import Colour, Person
-from abaw6.demo.sketch import HALF, Points, Sketch, turn
+from abaw6.demo.sketch import HALF, Points, turn
 from harness.types import Box
 
 AUS = ("AU1", "AU2", "AU4", "AU6", "AU7", "AU10", "AU12", "AU15", "AU23", "AU24", "AU25", "AU26")
+HAIRLINE = -0.78  # detectors' boxes start about there
 FACE_SHARE = 1.0 / HALF  # the face's height, forehead to chin, as a share of the picture's
 
-_ARC = np.linspace(0.0, 2.0 * np.pi, 41)[:-1]
 _T = np.linspace(-1.0, 1.0, 15)
 _LINE = np.linspace(0.0, 1.0, 7)
 _BOW = 1.0 - 0.2 * np.exp(-((_T / 0.16) ** 2))
@@ -38,94 +40,25 @@ class Pose:
     gaze_y: float = 0.0
 
 
-class _Face:
-    """One face to draw: `au(name, s)` is how far a muscle moves on side s of this person."""
+class _Face(Head):
+    """One face to draw, part by part."""
 
     def __init__(self, person: Person, au_12: Sequence[float], pose: Pose) -> None:
         if len(au_12) != len(AUS):
             raise ValueError(f"expected {len(AUS)} action units, got {len(au_12)}")
-        self.who, self.pose, self.pen = person, pose, Sketch()
-        self._au = {name: min(1.0, max(0.0, float(v))) for name, v in zip(AUS, au_12, strict=True)}
-
-    def au(self, name: str, s: int = 0) -> float:
-        return self._au[name] * self.who.expressive * (1.0 - s * self.who.lean)
-
-    @property
-    def jaw(self) -> float:
-        """How far the jaw is down, face units."""
-        return 0.2 * self.au("AU26")
-
-    def tone(self, factor: float, warm: float = 0.0) -> Colour:
-        """The skin's colour, darker or lighter; `warm` moves it towards red."""
-        r, g, b = self.who.skin
-        return (
-            int(min(255, r * factor + 18 * warm)),
-            int(min(255, g * factor - 10 * warm)) if warm else int(min(255, g * factor)),
-            int(min(255, b * factor)),
-        )
-
-    def outline(self) -> tuple[Points, Points]:
-        """The contour of forehead, cheeks and chin."""
-        x, y = np.cos(_ARC), np.sin(_ARC)
-        low = np.clip(y, 0.0, 1.0)
-        broad = self.who.width * (1.0 - self.who.taper * low**1.6)
-        return x * broad * np.abs(np.cos(_ARC)) ** -0.12, y + self.jaw * low**1.5
-
-    # -- parts, in the order they are painted
-
-    def hair_behind(self) -> None:
-        who, pen = self.who, self.pen
-        w = who.width
-        if who.hair_shape == "long":
-            x = np.array([-1.18, -1.2, -0.95, -0.5, 0.0, 0.5, 0.95, 1.2, 1.18, 0.9, -0.9]) * w
-            y = np.array([1.35, -0.2, -0.85, -1.17, -1.25, -1.17, -0.85, -0.2, 1.35, 1.45, 1.45])
-            pen.area(x, y, who.hair, flat=-0.25, solid=True)
-        elif who.hair_shape == "curly":
-            for turn_at in np.linspace(-0.35, np.pi + 0.35, 13):
-                pen.ellipse(
-                    np.cos(turn_at) * w * 1.1, -0.25 - np.sin(turn_at) * 0.86, 0.27, 0.27, who.hair, flat=-0.1, solid=True
-                )
-        elif who.hair_shape == "bun":
-            pen.ellipse(0.0, -1.26, 0.3, 0.26, who.hair, flat=-0.3, solid=True)
-        if who.hair_shape not in ("bald", "curly"):
-            pen.ellipse(0.0, -0.32, w * 1.1, 0.87, who.hair, flat=-0.1, solid=True)
-
-    def head(self) -> None:
-        who, pen = self.who, self.pen
-        neck = np.array([-0.42, 0.42, 0.5, -0.5]) * (who.width / 0.76)
-        pen.area(neck, np.array([0.4, 0.4, 2.0, 2.0]), self.tone(0.78), flat=-0.2, solid=True)
-        for s in (-1, 1):
-            pen.ellipse(s * who.width * 1.0, -0.02, 0.11, 0.2, self.tone(0.9, 0.4), flat=-0.06, solid=True)
-            pen.ellipse(s * who.width * 1.0, -0.02, 0.05, 0.12, self.tone(0.72), flat=-0.05)
-            if who.earrings:
-                pen.ellipse(s * who.width * 1.03, 0.23, 0.045, 0.06, (226, 196, 96), flat=0.0, solid=True)
-        x, y = self.outline()
-        pen.area(x, y, self.tone(0.84), flat=0.0, solid=True)
-        pen.area(x * 0.95, y * 0.965 - 0.012, self.tone(0.95), flat=0.04)
-        pen.area(x * 0.84, y * 0.9 - 0.03, who.skin, flat=0.1)
-        if who.freckles:
-            marks = np.random.default_rng(who.freckles)
-            for mx, my in marks.uniform((-0.45, 0.0), (0.45, 0.35), (14, 2)):
-                pen.ellipse(mx, my, 0.012, 0.012, self.tone(0.66), 0.7)
-        if who.beard in ("full", "stubble"):
-            low = y > 0.12
-            bx, by = x[low] * 0.98, y[low] * 0.985
-            rise = np.linspace(-1, 1, 9)
-            side = who.width * 0.93
-            alpha = 0.93 if who.beard == "full" else 0.28
-            up = 0.36 + self.jaw * 0.3 - 0.3 * rise**4 + 0.05 * np.cos(rise * np.pi)
-            pen.area(np.r_[bx, side * rise], np.r_[by, up], who.hair, alpha, flat=0.1)
+        super().__init__(person, {au: min(1.0, max(0.0, float(v))) for au, v in zip(AUS, au_12, strict=True)})
+        self.pose = pose
 
     def forehead(self) -> None:
         fold, pen = self.tone(0.62), self.pen
         for row in range(3):
             rest = 0.12 * self.who.folds
-            y = -0.56 - 0.1 * row + self.who.brow_height * 0.5
+            y = -0.59 - 0.1 * row + self.who.brow_height * 0.5
             inner = rest + 0.75 * self.au("AU1")
-            pen.stroke(0.52 * (_LINE - 0.5), y + 0.03 * np.sin(_LINE * np.pi), 0.026, fold, inner)
+            pen.stroke(0.52 * (_LINE - 0.5), y + 0.03 * np.sin(_LINE * np.pi), 0.034, fold, inner)
             for s in (-1, 1):
                 x = s * (0.28 + 0.3 * _LINE)
-                pen.stroke(x, y + 0.02 + 0.07 * _LINE, 0.026, fold, rest + 0.75 * self.au("AU2", s))
+                pen.stroke(x, y + 0.02 + 0.07 * _LINE, 0.034, fold, rest + 0.75 * self.au("AU2", s))
         frown = self.au("AU4")
         if frown > 0.02 or self.who.folds > 0.4:
             pen.soft(0.0, -0.33, 0.16, 0.13, self.tone(0.66), 0.5 * frown)
@@ -135,18 +68,18 @@ class _Face:
 
     def brows(self) -> None:
         who = self.who
-        dark = who.hair if who.hair_shape != "bald" or who.beard else self.tone(0.4)
-        ink: Colour = (int(dark[0] * 0.8), int(dark[1] * 0.8), int(dark[2] * 0.8))
+        ink = tuple(min(int(h * 0.85), d) for h, d in zip(who.hair, self.tone(0.55), strict=True))
         for s in (-1, 1):
             up_in, up_out, down = self.au("AU1", s), self.au("AU2", s), self.au("AU4", s)
-            x = s * (who.eye_gap + np.array([-0.19, -0.1, 0.0, 0.1, 0.2]) - np.array([0.07, 0.055, 0.04, 0.03, 0.02]) * down)
-            rest = np.array([-0.345, -0.385, -0.405, -0.395, -0.345]) + who.brow_height
+            together = np.array([0.07, 0.055, 0.04, 0.03, 0.02]) * down
+            x = s * (who.eye_gap + np.array([-0.22, -0.11, 0.0, 0.11, 0.23]) - together)
+            rest = np.array([-0.365, -0.41, -0.43, -0.42, -0.365]) + who.brow_height
             slant = who.brow_slant * np.array([1.0, 0.5, 0.0, -0.5, -1.0])
-            raise_in = np.array([0.15, 0.12, 0.06, 0.015, 0.0]) * up_in
-            raise_out = np.array([0.0, 0.035, 0.09, 0.14, 0.14]) * up_out
-            y = rest + slant - raise_in - raise_out + np.array([0.12, 0.11, 0.085, 0.06, 0.035]) * down
+            raise_in = np.array([0.17, 0.14, 0.07, 0.015, 0.0]) * up_in
+            raise_out = np.array([0.0, 0.035, 0.1, 0.16, 0.17]) * up_out
+            y = rest + slant - raise_in - raise_out + np.array([0.13, 0.12, 0.09, 0.06, 0.03]) * down
             half = np.array([0.028, 0.036, 0.034, 0.026, 0.008]) * who.brow_thick
-            self.pen.area(np.r_[x, x[::-1]], np.r_[y - half, (y + half)[::-1]], ink, 0.95, lift=0.03)
+            self.pen.between(x, y - half, y + half, ink, 0.95, lift=0.03)
 
     def eyes(self) -> None:
         for s in (-1, 1):
@@ -156,30 +89,30 @@ class _Face:
         who, pen = self.who, self.pen
         cheek, tight = self.au("AU6", s), self.au("AU7", s)
         open_by = who.lid * (1.0 + 0.16 * max(self.au("AU1", s), self.au("AU2", s)) - 0.1 * self.au("AU4", s))
-        top = 0.088 * open_by * (1.0 - 0.36 * tight) * (1.0 - self.pose.blink)
-        low = 0.062 * who.lid * (1.0 - 0.75 * tight) * (1.0 - 0.5 * cheek) * (1.0 - 0.6 * self.pose.blink)
+        top = 0.115 * open_by * (1.0 - 0.44 * tight) * (1.0 - self.pose.blink)
+        low = 0.078 * who.lid * (1.0 - 0.75 * tight) * (1.0 - 0.5 * cheek) * (1.0 - 0.6 * self.pose.blink)
         low = max(low, -0.6 * top)
-        half = 0.15 * who.eye_size
+        half = 0.185 * who.eye_size
         cx, cy = s * who.eye_gap, -0.13 + 0.02 * self.pose.blink
         tilt = -s * who.eye_tilt * _T * 2.0
         x, lens = cx + half * _T, _LENS
         y_top, y_low = cy + tilt - top * lens, cy + tilt + low * lens
         pen.soft(cx, cy - 0.06, 0.24, 0.17, self.tone(0.74), 0.3)
-        pen.area(np.r_[x, x[::-1]], np.r_[y_top, y_low[::-1]], (244, 242, 238), lift=0.02)
+        pen.between(x, y_top, y_low, (244, 242, 238), lift=0.02)
         if top + low > 0.02:
             ix, iy = cx + 0.05 * self.pose.gaze_x, cy - 0.008 - 0.03 * self.pose.gaze_y
-            r = 0.076
+            r = 0.094
             pen.ellipse(ix, iy, r, r, who.eye, lift=0.02)
             pen.ellipse(ix, iy, r * 0.48, r * 0.48, (14, 12, 12), lift=0.02)
             pen.ellipse(ix + 0.022, iy - 0.026, 0.015, 0.015, (255, 255, 255), lift=0.02)
         lid = self.tone(0.86)
-        pen.area(np.r_[x, x[::-1]], np.r_[y_top, (cy + tilt - 0.125 * lens)[::-1]], lid, lift=0.03)
-        pen.area(np.r_[x, x[::-1]], np.r_[y_low, (cy + tilt + 0.105 * lens)[::-1]], self.tone(0.97), lift=0.03)
+        pen.between(x, y_top, cy + tilt - 0.155 * lens, lid, lift=0.03)
+        pen.between(x, y_low, cy + tilt + 0.115 * lens, self.tone(0.97), lift=0.03)
         pen.stroke(x, y_top, 0.034, (34, 24, 22), 0.95, lift=0.04)
         pen.stroke(x, y_low, 0.016, self.tone(0.5), 0.55 + 0.4 * tight, lift=0.04)
         if tight > 0.02:  # the lids' bulges: a hard line below the lower and a shade above the upper lid
-            pen.stroke(x, cy + tilt + low * lens + 0.045 * lens + 0.012, 0.024, self.tone(0.55), 0.75 * tight, lift=0.03)
-            pen.stroke(x, y_top - 0.035, 0.03, self.tone(0.6), 0.6 * tight, lift=0.03)
+            pen.stroke(x, cy + tilt + low * lens + 0.045 * lens + 0.012, 0.032, self.tone(0.55), 0.8 * tight, lift=0.03)
+            pen.stroke(x, y_top - 0.04, 0.045, self.tone(0.6), 0.75 * tight, lift=0.03)
 
     def cheeks(self) -> None:
         pen, who = self.pen, self.who
@@ -188,11 +121,11 @@ class _Face:
             if up > 0.02:
                 pen.soft(s * 0.4, 0.16 - 0.05 * up, 0.22, 0.15, self.tone(1.08, 1.3), 0.75 * up)
                 x = s * (0.2 + 0.36 * _LINE)
-                pen.stroke(x, 0.035 + 0.055 * np.sin(_LINE * np.pi) - 0.04 * _LINE, 0.034, self.tone(0.62), 0.8 * up)
+                pen.stroke(x, 0.045 + 0.055 * np.sin(_LINE * np.pi) - 0.04 * _LINE, 0.045, self.tone(0.6), 0.85 * up)
             for ray in (-1, 0, 1):
-                x = s * (who.eye_gap + 0.185 + 0.12 * _LINE)
+                x = s * (who.eye_gap + 0.215 + 0.13 * _LINE)
                 y = -0.12 + 0.045 * ray + 0.075 * ray * _LINE
-                pen.stroke(x, y, 0.024, self.tone(0.55), 0.12 * who.folds + 0.8 * up)
+                pen.stroke(x, y, 0.034, self.tone(0.55), 0.12 * who.folds + 0.85 * up)
 
     def nose(self) -> None:
         pen, who = self.pen, self.who
@@ -231,7 +164,7 @@ class _Face:
         smile = np.where(_T < 0, au("AU12", -1), au("AU12", 1))
         sad = np.where(_T < 0, au("AU15", -1), au("AU15", 1))
         gap = (0.1 * part + self.jaw * (0.4 + 0.6 * min(1.0, part))) * max(0.0, 1.0 - 0.8 * press)
-        half = who.mouth_width * (1.0 - 0.12 * tight - 0.1 * press - 0.1 * au("AU26") + 0.3 * smile + 0.04 * sad)
+        half = who.mouth_width * (1.0 - 0.2 * tight - 0.1 * press - 0.1 * au("AU26") + 0.3 * smile + 0.04 * sad)
         x, side = half * _T, np.abs(_T)
         base = 0.5 + who.mouth_height + 0.25 * self.jaw
         line = base - (who.smile + 0.15 * smile) * side**1.7 + 0.05 * smile + 0.12 * sad * side**2.6 - 0.02 * sad
@@ -239,24 +172,24 @@ class _Face:
         raised = 0.085 * au("AU10") * (1.0 - side**4)
         inner_top = line - 0.18 * gap * _LENS - 0.5 * raised
         inner_low = line + 0.82 * gap * _LENS - 0.3 * raised * (1.0 - min(1.0, 2.0 * part))
-        top = inner_top - 0.072 * who.mouth_full * thin * (1.0 - 0.22 * au("AU12")) * _LENS * _BOW - 0.5 * raised
-        low = inner_low + 0.096 * who.mouth_full * thin * (1.0 - 0.15 * au("AU12")) * _LENS
+        top = inner_top - 0.08 * who.mouth_full * thin * (1.0 - 0.22 * au("AU12")) * _LENS * _BOW - 0.5 * raised
+        low = inner_low + 0.105 * who.mouth_full * thin * (1.0 - 0.15 * au("AU12")) * _LENS
         if who.beard in ("moustache", "full"):
-            mx, my = np.r_[x * 1.12, (x * 1.05)[::-1]], np.r_[top - 0.09 * (1 - 0.6 * side), (line - 0.01)[::-1]]
+            mx, my = join(x * 1.12, (x * 1.05)[::-1]), join(top - 0.09 * (1 - 0.6 * side), (line - 0.01)[::-1])
             pen.area(mx, my, who.hair, 0.93, lift=0.02)
         r, g, b = who.lips
         red = 1.0 + 0.25 * tight
         lips: Colour = (min(255, int(r * red)), int(g * (1.0 - 0.4 * tight)), int(b * (1.0 - 0.4 * tight)))
-        pen.area(np.r_[x, x[::-1]], np.r_[top, inner_top[::-1]], (int(lips[0] * 0.9), int(lips[1] * 0.9), int(lips[2] * 0.9)))
-        pen.area(np.r_[x, x[::-1]], np.r_[inner_low, low[::-1]], lips)
+        pen.between(x, top, inner_top, (int(lips[0] * 0.9), int(lips[1] * 0.9), int(lips[2] * 0.9)))
+        pen.between(x, inner_low, low, lips)
         if gap > 0.012:
             self._cavity(x, inner_top, inner_low, gap)
         pen.stroke(x, inner_top, 0.022 + 0.02 * press, self.tone(0.3), 0.85)
         if tight > 0.02:  # a hard red edge and small wrinkles towards the lips
             for edge in (top, low):
-                pen.stroke(x, edge, 0.022, (int(r * 0.8), int(g * 0.45), int(b * 0.45)), 0.9 * tight)
+                pen.stroke(x, edge, 0.032, (int(r * 0.8), int(g * 0.45), int(b * 0.45)), 0.9 * tight)
             for s in (-1, 1):
-                pen.stroke(x[-1] * s * (1.0 + 0.16 * _LINE), line[-1] + 0.0 * _LINE, 0.03, self.tone(0.55), 0.5 * tight)
+                pen.stroke(x[-1] * s * (1.0 + 0.16 * _LINE), np.full(7, line[-1]), 0.03, self.tone(0.55), 0.7 * tight)
         if press > 0.02:  # the skin bulges above and below the pressed lips
             for edge, away in ((top, -0.05), (low, 0.055)):
                 pen.stroke(x * 0.85, edge + away, 0.045, self.tone(1.12), 0.7 * press)
@@ -265,14 +198,14 @@ class _Face:
 
     def _cavity(self, x: Points, top: Points, low: Points, gap: float) -> None:
         pen = self.pen
-        pen.area(np.r_[x, x[::-1]], np.r_[top, low[::-1]], (58, 18, 20))
+        pen.between(x, top, low, (58, 18, 20))
         inner = slice(2, -2)
         teeth = np.minimum(low, top + np.minimum(0.055, 0.6 * gap) * _LENS)
-        pen.area(np.r_[x[inner], x[inner][::-1]], np.r_[top[inner], teeth[inner][::-1]], (240, 234, 222))
+        pen.area(join(x[inner], x[inner][::-1]), join(top[inner], teeth[inner][::-1]), (240, 234, 222))
         if gap > 0.13:
             tongue = low - 0.35 * gap * _LENS
             inner = slice(3, -3)
-            pen.area(np.r_[x[inner], x[inner][::-1]], np.r_[tongue[inner], low[inner][::-1]], (176, 84, 84))
+            pen.area(join(x[inner], x[inner][::-1]), join(tongue[inner], low[inner][::-1]), (176, 84, 84))
 
     def _around_mouth(self, x: Points, line: Points, low: Points) -> None:
         pen, au, fold = self.pen, self.au, self.tone(0.6)
@@ -287,48 +220,6 @@ class _Face:
         if au("AU15") > 0.02:
             pen.soft(0.0, chin + 0.11, 0.15, 0.07, self.tone(0.8), 0.5 * au("AU15"))
 
-    def hair_front(self) -> None:
-        who, pen = self.who, self.pen
-        if who.hair_shape == "bald":
-            return
-        w = who.width * 1.06
-        edge = {"short": -0.72, "side": -0.7, "fringe": -0.5, "long": -0.74, "curly": -0.66, "bun": -0.78}[who.hair_shape]
-        t = np.linspace(-1.0, 1.0, 15)
-        crown = -0.3 - 0.89 * np.sqrt(np.clip(1.0 - (0.97 * t) ** 2, 0.0, 1.0))
-        hairline = edge + 0.5 * np.abs(t) ** 3.2
-        if who.hair_shape == "side":
-            hairline = hairline + 0.16 * t
-        elif who.hair_shape == "fringe":
-            hairline = hairline + 0.05 * np.abs(np.sin(t * 7.0))
-        elif who.hair_shape == "long":
-            hairline = hairline + 0.14 * np.clip(np.abs(t) - 0.3, 0, 1) + 0.03
-        ends = np.clip(hairline, None, -0.12 if who.hair_shape in ("long", "fringe") else -0.25)
-        pen.area(np.r_[t * w, (t * w * 0.98)[::-1]], np.r_[crown, ends[::-1]], who.hair, flat=0.16, solid=True)
-        shine: Colour = (min(255, who.hair[0] + 34), min(255, who.hair[1] + 30), min(255, who.hair[2] + 26))
-        pen.stroke(0.75 * w * (_LINE - 0.7), -0.93 + 0.12 * (_LINE - 0.4) ** 2, 0.07, shine, 0.5, flat=0.2)
-
-    def glasses(self) -> None:
-        who, pen = self.who, self.pen
-        if not who.glasses:
-            return
-        ink: Colour = {"round": (120, 96, 60), "square": (70, 70, 78), "dark-rim": (24, 22, 24)}[who.glasses]
-        thick = 0.045 if who.glasses == "dark-rim" else 0.028
-        power = 1.0 if who.glasses == "round" else 0.45
-        c, s_ = np.cos(_ARC), np.sin(_ARC)
-        rim_x, rim_y = np.sign(c) * np.abs(c) ** power, np.sign(s_) * np.abs(s_) ** power
-        for s in (-1, 1):
-            x, y = s * who.eye_gap + 0.235 * rim_x, -0.1 + 0.19 * rim_y
-            pen.area(x, y, (215, 230, 240), 0.1, lift=0.12)
-            ring_x, ring_y = np.r_[x, x[:1]], np.r_[y, y[:1]]
-            inner_x, inner_y = s * who.eye_gap + (ring_x - s * who.eye_gap) * (1 - thick / 0.2), -0.1 + (ring_y + 0.1) * (
-                1 - thick / 0.2
-            )
-            pen.area(np.r_[ring_x, inner_x[::-1]], np.r_[ring_y, inner_y[::-1]], ink, lift=0.12)
-            reach = np.array([who.eye_gap + 0.235, who.width])
-            pen.area(s * np.r_[reach, reach[::-1]], np.array([-0.16, -0.14, -0.1, -0.12]), ink, 0.9, flat=0.1)
-        gap = who.eye_gap - 0.235
-        pen.area(np.array([-gap, gap, gap, -gap]), np.array([-0.15, -0.15, -0.15 + thick, -0.15 + thick]), ink, lift=0.14)
-
 
 def draw_face(person: Person, au_12: Sequence[float], pose: Pose, size: int) -> NDArray[np.uint8]:
     """RGBA picture, `size` x `size`, of the head and neck; the face is centred and `FACE_SHARE` of it high.
@@ -338,7 +229,7 @@ def draw_face(person: Person, au_12: Sequence[float], pose: Pose, size: int) -> 
     return np.asarray(picture(person, au_12, pose, size))
 
 
-def picture(person: Person, au_12: Sequence[float], pose: Pose, size: int):  # type: ignore[no-untyped-def]
+def picture(person: Person, au_12: Sequence[float], pose: Pose, size: int) -> Image.Image:
     """`draw_face` as a Pillow image."""
     face = _Face(person, au_12, pose)
     for part in (
@@ -359,8 +250,9 @@ def picture(person: Person, au_12: Sequence[float], pose: Pose, size: int):  # t
 
 
 def face_box(person: Person, au_12: Sequence[float], pose: Pose) -> Box:
-    """The box of forehead, cheeks and chin in `draw_face`'s picture, as shares of its size."""
+    """The box from the hairline to the chin in `draw_face`'s picture, as shares of its size."""
     x, y = _Face(person, au_12, pose).outline()
+    y = np.maximum(y, HAIRLINE)
     xy_2N = turn(pose.yaw, pose.pitch, pose.roll) @ np.array([x, y, np.zeros_like(x)])
     (x0, y0), (x1, y1) = xy_2N.min(axis=1), xy_2N.max(axis=1)
     return Box(*((v / (2.0 * HALF) + 0.5) for v in (float(x0), float(y0), float(x1), float(y1))))

@@ -13,8 +13,25 @@ Colour = tuple[int, int, int]
 
 HAIR_SHAPES = ("bald", "short", "side", "fringe", "long", "curly", "bun")
 
-_SKINS = ((250, 222, 200), (240, 200, 172), (226, 178, 142), (205, 152, 114), (172, 120, 86), (134, 90, 64), (98, 64, 48))
-_HAIRS = ((28, 22, 20), (52, 34, 24), (88, 56, 34), (128, 84, 46), (186, 146, 84), (150, 60, 32), (150, 148, 146), (222, 216, 208))
+_SKINS = (
+    (250, 222, 200),
+    (240, 200, 172),
+    (226, 178, 142),
+    (205, 152, 114),
+    (172, 120, 86),
+    (134, 90, 64),
+    (98, 64, 48),
+)
+_HAIRS = (
+    (28, 22, 20),
+    (52, 34, 24),
+    (88, 56, 34),
+    (128, 84, 46),
+    (186, 146, 84),
+    (150, 60, 32),
+    (150, 148, 146),
+    (222, 216, 208),
+)
 _EYES = ((70, 44, 28), (96, 64, 36), (62, 96, 66), (74, 112, 150), (110, 120, 126))
 
 
@@ -59,8 +76,8 @@ def random_person(rng: np.random.Generator) -> Person:
         return float(mean + sd * np.clip(rng.normal(), -2, 2))
 
     def vary(colour: Colour, sd: float) -> Colour:
-        shift = rng.normal(0, sd, 3) + rng.normal(0, sd)
-        r, g, b = (int(v) for v in np.clip(np.asarray(colour) + shift, 12, 252))
+        shift = rng.normal(0, 0.35 * sd, 3) + rng.normal(0, 1.5 * sd)
+        r, g, b = (int(v) for v in np.clip(np.asarray(colour) + shift, 8, 250))
         return r, g, b
 
     shade = int(rng.integers(len(_SKINS)))
@@ -80,7 +97,7 @@ def random_person(rng: np.random.Generator) -> Person:
         clothes=vary((int(rng.integers(30, 220)), int(rng.integers(30, 220)), int(rng.integers(30, 220))), 1),
         width=near(0.76, 0.05),
         taper=float(rng.uniform(0.08, 0.34)),
-        eye_gap=near(0.325, 0.022),
+        eye_gap=near(0.34, 0.022),
         eye_size=near(1.0, 0.08),
         eye_tilt=near(0.0, 0.02),
         brow_thick=near(1.0, 0.28) * (1.15 if masculine else 0.85),
@@ -88,7 +105,7 @@ def random_person(rng: np.random.Generator) -> Person:
         brow_slant=near(0.0, 0.02),
         nose=near(1.0, 0.14),
         nose_length=near(0.0, 0.03),
-        mouth_width=near(0.29, 0.03),
+        mouth_width=near(0.32, 0.03),
         mouth_full=near(1.0, 0.2),
         mouth_height=near(0.0, 0.03),
         smile=near(0.0, 0.016),

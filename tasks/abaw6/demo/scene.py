@@ -67,16 +67,16 @@ _LOOKS = {
     "office": _Look(((150, 210), (-30, 30)), (1.0, 2.0), (1.0, 1.0, 1.0), (0.74, 0.78, 0.84), (1.0, 1.12), (0.85, 1.0),
                     (0.88, 1.0), (0.97, 1.0, 1.02), (0.2, 0.5), (0.6, 1.4), (1.5, 3.0)),
     # a hard sun from above at one side: half of the face in shade
-    "street": _Look(((195, 240), (300, 345)), (4.0, 8.0), (1.0, 0.98, 0.9), (0.44, 0.48, 0.58), (1.1, 1.3), (1.15, 1.35),
-                    (0.95, 1.1), (1.03, 1.0, 0.95), (0.2, 0.6), (0.8, 1.8), (1.0, 2.5)),
+    "street": _Look(((195, 240), (300, 345)), (4.0, 8.0), (1.0, 0.98, 0.9), (0.5, 0.54, 0.64), (0.98, 1.15),
+                    (1.05, 1.22), (0.95, 1.1), (1.03, 1.0, 0.95), (0.2, 0.6), (0.8, 1.8), (1.0, 2.5)),
     # dark, grainy, blue, with a warm lamp at one side
-    "night": _Look(((0, 360),), (1.5, 3.5), (1.0, 0.86, 0.66), (0.4, 0.46, 0.66), (0.6, 0.85), (0.75, 0.95),
-                   (1.0, 1.2), (0.92, 0.98, 1.12), (0.5, 0.95), (1.5, 2.6), (7.0, 12.0), (0.0, 0.06)),
+    "night": _Look(((0, 360),), (1.5, 3.5), (1.0, 0.86, 0.66), (0.46, 0.52, 0.72), (0.75, 1.0), (0.82, 1.0),
+                   (0.95, 1.15), (0.92, 0.98, 1.12), (0.5, 0.95), (1.5, 2.6), (5.0, 9.0), (0.0, 0.06)),
     # coloured spots from above, soft focus
     "stage": _Look(((240, 300),), (1.5, 3.0), (1.0, 0.8, 0.94), (0.52, 0.34, 0.6), (1.0, 1.3), (1.1, 1.35),
                    (0.9, 1.1), (1.12, 0.88, 1.02), (0.5, 0.9), (1.0, 2.0), (2.0, 5.0), (0.05, 0.16)),
     # warm, low contrast, a lamp below eye level
-    "home": _Look(((20, 70), (110, 160)), (1.0, 2.0), (1.0, 0.93, 0.8), (0.66, 0.55, 0.44), (0.9, 1.1), (0.62, 0.8),
+    "home": _Look(((20, 70), (110, 160)), (1.0, 2.0), (1.0, 0.93, 0.8), (0.66, 0.55, 0.44), (0.9, 1.1), (0.7, 0.86),
                   (0.85, 1.0), (1.08, 0.98, 0.84), (0.4, 0.85), (0.8, 1.6), (2.5, 5.0)),
 }  # fmt: skip
 
@@ -146,7 +146,7 @@ def _body(frame: Image.Image, setting: Setting, person: Person, x: float, y: flo
     dim = (np.asarray(setting.lit) + np.asarray(setting.shade)) / 2.0
     cloth = tuple(int(v) for v in np.asarray(person.clothes) * dim)
     skin = tuple(int(v) for v in np.asarray(person.skin) * 0.78 * dim)
-    wide, top = 1.85 * unit * person.width / 0.76, y + 1.32 * unit
+    wide, top = 1.85 * unit * person.width / 0.76, y + 1.2 * unit
     shape = [(-1.0, 3.4), (-0.97, 0.75), (-0.8, 0.32), (-0.3, 0.0), (0.3, 0.0), (0.8, 0.32), (0.97, 0.75), (1.0, 3.4)]
     draw = ImageDraw.Draw(frame)
     draw.rectangle([x - 0.42 * unit, y + 0.3 * unit, x + 0.42 * unit, top + 0.2 * unit], fill=skin)
@@ -182,7 +182,7 @@ def compose(
         frame.paste(lit, (left, top), head.getchannel("A"))
         boxes.append(_steady(face_box(person, au_12, pose), left, top, size, rng))
     if setting.blur * height / 192.0 > 0.15:
-        frame = frame.filter(ImageFilter.GaussianBlur(setting.blur * height / 192.0))
+        frame = frame.filter(ImageFilter.BoxBlur(setting.blur * height / 192.0))
     pixels_HWC = np.asarray(frame.point(_tone(setting, t))).astype(np.int16)
     dy, dx = int(rng.integers(height)), int(rng.integers(width))
     pixels_HWC += _grain(setting, width, height)[dy : dy + height, dx : dx + width, None]
@@ -212,5 +212,4 @@ def crop(frame: NDArray[np.uint8], box: Box, size: int = 112, margin: float = 1.
     if any(map(any, room)):
         inside = np.pad(inside, room, mode="edge")
     within = (x0 - left, y0 - top, x0 - left + side, y0 - top + side)
-    picture_ = Image.fromarray(inside).resize((size, size), Image.Resampling.BILINEAR, box=within, reducing_gap=None)
-    return np.asarray(picture_)
+    return np.asarray(Image.fromarray(inside).resize((size, size), Image.Resampling.BILINEAR, box=within))

@@ -5,6 +5,7 @@ Suffixes: N points of all shapes together; x points right, y down, z out of the 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,11 @@ def turn(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
     turn_x = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
     turn_z = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
     return np.asarray((turn_z @ turn_x @ turn_y)[:2])
+
+
+@cache
+def _taper(points: int) -> Points:
+    return np.sin(np.linspace(0.25, np.pi - 0.25, points))
 
 
 class Sketch:
@@ -54,6 +60,12 @@ class Sketch:
         self._xyz.append(np.array([x, y, z]))
         self._ops.append((len(x), (*colour, int(255 * min(1.0, alpha))), solid))
 
+    def between(
+        self, x: Points, top: Points, low: Points, colour: tuple[int, int, int], alpha: float = 1.0, **place: Any
+    ) -> None:
+        """What lies between two curves over the same x."""
+        self.area(np.concatenate((x, x[::-1])), np.concatenate((top, low[::-1])), colour, alpha, **place)
+
     def ellipse(
         self, x: float, y: float, rx: float, ry: float, colour: tuple[int, int, int], alpha: float = 1.0, **place: Any
     ) -> None:
@@ -71,12 +83,16 @@ class Sketch:
         self, x: Points, y: Points, thick: float, colour: tuple[int, int, int], alpha: float = 1.0, **place: Any
     ) -> None:
         """A line through the points, `thick` in its middle and tapering to both ends."""
+        if alpha <= 0.02:
+            return
         dx, dy = np.empty_like(x), np.empty_like(y)
         dx[1:-1], dy[1:-1] = x[2:] - x[:-2], y[2:] - y[:-2]
         dx[0], dy[0], dx[-1], dy[-1] = x[1] - x[0], y[1] - y[0], x[-1] - x[-2], y[-1] - y[-2]
-        half = thick * np.sin(np.linspace(0.25, np.pi - 0.25, len(x))) / (2.0 * np.hypot(dx, dy) + 1e-9)
+        half = thick * _taper(len(x)) / (2.0 * np.hypot(dx, dy) + 1e-9)
         ox, oy = -dy * half, dx * half
-        self.area(np.r_[x + ox, (x - ox)[::-1]], np.r_[y + oy, (y - oy)[::-1]], colour, alpha, **place)
+        self.area(
+            np.concatenate((x + ox, (x - ox)[::-1])), np.concatenate((y + oy, (y - oy)[::-1])), colour, alpha, **place
+        )
 
     def paint(self, rotation: NDArray[np.float64], size: int, ground: tuple[int, int, int]) -> Image.Image:
         """RGBA picture of `size` pixels; edges are smooth by drawing twice as large."""
