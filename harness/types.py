@@ -260,9 +260,8 @@ class Recipe:
     weight_decay: float = 0.05
     warmup: float = 0.1  # share of all steps
     samples_per_epoch: int = 0  # 0: every sample once per epoch
-    layer_decay: float = 1.0
+    layer_decay: float = 1.0  # learning rate of a layer, as a share of the next one's (timm's groups)
     clip_grad: float = 1.0
-    mixup: float = 0.0
     label_weights: Literal["none", "frequency"] = "frequency"
     source: str = ""
 

@@ -1,0 +1,69 @@
+"""What the stages of one run share: the plan, the data, the store, and where the work happens."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.progress import Progress
+from harness.resolve import Plan
+from harness.resources import Resources
+from harness.rng import derive
+from harness.types import Floats, Reader, Video
+
+if TYPE_CHECKING:
+    from harness.splits import Split
+    from harness.store import Store
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and how precisely the arithmetic happens."""
+
+    device: str = "cpu"
+    precision: str = "fp32"
+
+    def autocast(self) -> contextlib.AbstractContextManager[None]:
+        """bf16 where asked for; weights and losses stay float32."""
+        import torch
+
+        if self.precision == "fp32":
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.partition(":")[0], dtype=torch.bfloat16)
+
+    def identity(self) -> dict[str, str]:
+        """What of the place changes numbers enough to keep results apart."""
+        return {"device": self.device.partition(":")[0], "precision": self.precision}
+
+
+@dataclass
+class Context:
+    """One run of one task. `choices` grows with everything chosen on `inner`; the row tells them all."""
+
+    plan: Plan
+    reader: Reader
+    data: str
+    fingerprint: str
+    store: Store
+    resources: Resources
+    progress: Progress
+    place: Place = Place()
+    choices: list[dict[str, Any]] = field(default_factory=list)
+
+    def seed(self, stage: str, split: Split, part: object = "") -> int:
+        """The random stream of one stage of one split."""
+        return derive(self.plan.seed, stage, split.name, part)
+
+    def targets(self, videos: tuple[Video, ...]) -> dict[str, Floats]:
+        """Targets of these videos by key, read from disk now."""
+        return {video.key: self.reader.targets(video) for video in videos}
+
+    def split_parts(self, split: Split) -> Mapping[str, Any]:
+        """What every trained stage of a split depends on: the data, who trains, who chooses, and the arithmetic."""
+        return {
+            "data": self.fingerprint, "task": f"{self.plan.task.name}/{self.plan.task.version}",
+            "train": [v.key for v in split.train], "inner": [v.key for v in split.inner],
+            "partial_rows": self.plan.pipeline.partial_rows, "place": self.place.identity(),
+        }  # fmt: skip

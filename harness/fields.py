@@ -1,0 +1,122 @@
+"""Fields of a Pipeline by dotted name: `encoders.image.width`, `fit.lr`, `vote`.
+
+The rows of `tasks` and `profiles`, `--set FIELD=VALUE` and the component flags all change a pipeline through
+`changed`, so there is one rule. A component's field is its name; below it are the options of its factory.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, get_args, get_type_hints
+
+from harness.errors import UserError, unknown
+from harness.types import Component, Pipeline, Recipe
+
+NAMED = ("encoders", "adapt")  # one entry per modality
+FIXED = ("name", "title", "reference", "tasks", "profiles")
+MODALITIES = ("image", "audio", "text")
+
+
+def changed(pipeline: Pipeline, changes: Mapping[str, Any]) -> Pipeline:
+    """The pipeline with `changes` applied in order; UserError for a field or type that does not exist.
+
+    >>> from harness.types import Component, Pipeline, Recipe
+    >>> p = Pipeline("p", "", "", {"image": Component("mae_vit_b")}, Component("transformer_4x"), Recipe(9, 1e-4, 32))
+    >>> changed(p, {"encoders.image.width": 96, "fit.epochs": 3}).encoders["image"]
+    Component(name='mae_vit_b', options={'width': 96}, source='')
+    """
+    for path, value in changes.items():
+        pipeline = _change(pipeline, path, value)
+    return pipeline
+
+
+def parse(text: str) -> Any:
+    """A value as typed on the command line: true/false, none, int, float, else the text itself.
+
+    >>> [parse(t) for t in ("3", "1e-4", "true", "none", "data:demo-pretrain")]
+    [3, 0.0001, True, None, 'data:demo-pretrain']
+    """
+    fixed = {"true": True, "false": False, "none": None}
+    if text.lower() in fixed:
+        return fixed[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def at(pipeline: Pipeline, modality: str) -> Component:
+    """The encoder of a modality, or UserError listing those there are."""
+    if modality not in pipeline.encoders:
+        raise unknown(f"encoder modality of {pipeline.name}", modality, pipeline.encoders)
+    return pipeline.encoders[modality]
+
+
+def _change(pipeline: Pipeline, path: str, value: Any) -> Pipeline:
+    head, *rest = path.split(".")
+    names = [f.name for f in dataclasses.fields(pipeline) if f.name not in FIXED]
+    if head not in names:
+        raise unknown("field of a Pipeline", head, names)
+    if head in NAMED:
+        return dataclasses.replace(pipeline, **{head: _named(head, getattr(pipeline, head), rest, value, path)})
+    return dataclasses.replace(pipeline, **{head: _inner(head, getattr(pipeline, head), rest, value, path)})
+
+
+def _named(head: str, entries: Mapping[str, Any], rest: list[str], value: Any, path: str) -> Mapping[str, Any]:
+    if not rest:
+        raise UserError(f"{path} holds one entry per modality: say {path}.image, {path}.audio or {path}.text")
+    modality, *below = rest
+    if modality not in MODALITIES:
+        raise unknown(f"modality of {head}", modality, MODALITIES)
+    if not below and value is None:
+        return {m: entry for m, entry in entries.items() if m != modality}
+    if below and modality not in entries:
+        raise UserError(f"{path}: this pipeline has no {head}.{modality}; it has {', '.join(entries) or 'none'}")
+    default: Any = Component("") if head == "encoders" else None
+    return {**entries, modality: _inner(modality, entries.get(modality, default), below, value, path)}
+
+
+def _inner(name: str, current: Any, rest: list[str], value: Any, path: str) -> Any:
+    if isinstance(current, Component):
+        if not rest:
+            if isinstance(value, Component):
+                return value
+            if not isinstance(value, str):
+                raise UserError(f"{path}: expected a component's name, came {value!r}")
+            return current if value == current.name else Component(value, source="chosen")
+        if len(rest) > 1:
+            raise UserError(f"{path}: options of a component have no fields below them")
+        return dataclasses.replace(current, options={**current.options, rest[0]: value})
+    if isinstance(current, Recipe) or (current is None and isinstance(value, Recipe)):
+        if not rest:
+            if not isinstance(value, Recipe):
+                raise UserError(f"{path} is a recipe: set one of its fields, say {path}.epochs")
+            return value
+        return _typed(current, rest, value, path)
+    if rest:
+        raise UserError(f"{path}: {name} has no fields below it")
+    return _check(Pipeline, name, value, path)
+
+
+def _typed(recipe: Recipe, rest: list[str], value: Any, path: str) -> Recipe:
+    names = [f.name for f in dataclasses.fields(recipe)]
+    if len(rest) != 1 or rest[0] not in names:
+        raise unknown("field of a Recipe", ".".join(rest), names)
+    return dataclasses.replace(recipe, **{rest[0]: _check(Recipe, rest[0], value, path)})
+
+
+def _check(owner: type, name: str, value: Any, path: str) -> Any:
+    kind = get_type_hints(owner)[name]
+    choices = get_args(kind)
+    if choices and all(isinstance(choice, str) for choice in choices):
+        if value not in choices:
+            raise UserError(f"{path}: expected one of {', '.join(choices)}, came {value!r}")
+        return value
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(kind, type) and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
+        raise UserError(f"{path}: expected {kind.__name__}, came {value!r}")
+    return value

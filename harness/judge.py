@@ -1,0 +1,92 @@
+"""The judge: predictions against the truth, read from disk only now, as one row with its interval.
+
+A held-out label is in memory here and nowhere before: no plugin is called between the reading and the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.bootstrap import Fold, ScoreInterval, folds_mean, folds_pooled, interval
+from harness.context import Context
+from harness.metrics import get
+from harness.types import Floats, Video
+
+LEVEL, DRAWS = 0.95, 10_000
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Per-video statistics of one split with the names they belong to, and the score block of its row."""
+
+    stats_VLk: np.ndarray[Any, Any]
+    videos: list[str]
+    groups: list[str]
+    score: dict[str, Any]
+    coverage: dict[str, Any]
+
+    @property
+    def fold(self) -> Fold:
+        return self.stats_VLk, self.groups
+
+
+def judge(context: Context, videos: Sequence[Video], scores: Mapping[str, Floats]) -> Judged:
+    """Score the held-out videos' predictions: pooled over all labelled rows, interval by recordings."""
+    kind = context.plan.task.kind
+    metric = get(kind.metric)
+    stats, positives, coverage = [], np.zeros(len(context.plan.task.labels)), _Coverage()
+    for video in videos:
+        target_RL = context.reader.targets(video)
+        stats.append(metric.stats(kind.decide(scores[video.key]), target_RL))
+        coverage.see(video, target_RL)
+        if kind.name != "continuous":
+            positives += np.nansum(target_RL, axis=0)
+    stats_VLk = np.stack(stats)
+    groups = [video.group for video in videos]
+    found = interval(metric, stats_VLk, groups, level=LEVEL, draws=DRAWS)
+    absent = [label for label, n in zip(context.plan.task.labels, positives, strict=True) if n == 0]
+    report = coverage.report() | {"absent_labels": absent if kind.name != "continuous" else []}
+    return Judged(stats_VLk, [v.key for v in videos], groups, score_block(found, context.plan.task.labels), report)
+
+
+def judge_folds(metric_name: str, folds: Sequence[Fold], labels: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Score blocks of `folds-mean` (mean of the fold scores) and `folds-pooled` (statistics merged first)."""
+    metric = get(metric_name)
+    return {
+        "folds-mean": score_block(folds_mean(metric, folds, level=LEVEL, draws=DRAWS), labels),
+        "folds-pooled": score_block(folds_pooled(metric, folds, level=LEVEL, draws=DRAWS), labels),
+    }
+
+
+def score_block(found: ScoreInterval, labels: Sequence[str]) -> dict[str, Any]:
+    """A score interval as a row tells it: fractions, never NaN."""
+    return {
+        "P": asdict(found.p),
+        "labels": {label: asdict(one) for label, one in zip(labels, found.labels, strict=True)},
+        "interval": {"method": f"cluster bootstrap, {found.method}", "level": found.level, "draws": found.draws,
+                     "clusters": found.clusters, "of": "raw recordings", "for": "these trained models"},
+    }  # fmt: skip
+
+
+class _Coverage:
+    """How much of the held-out side the score speaks of."""
+
+    def __init__(self) -> None:
+        self.videos = self.rows = self.labelled = self.faceless = self.unseen = 0
+
+    def see(self, video: Video, target_RL: Floats) -> None:
+        labelled_R = ~np.isnan(target_RL).all(axis=1)
+        self.videos += 1
+        self.rows += len(target_RL)
+        self.labelled += int(labelled_R.sum())
+        if len(target_RL) == video.frames:
+            self.faceless += int((labelled_R & ~video.face_F).sum())
+        self.unseen += not video.face_F.any()
+
+    def report(self) -> dict[str, Any]:
+        return {"videos": self.videos, "rows": self.rows, "judged_rows": self.labelled,
+                "judged_without_face": self.faceless, "videos_without_any_face": self.unseen}  # fmt: skip

@@ -1,0 +1,164 @@
+"""A finished run's model: all that `predict` needs, without data and without the store.
+
+`model/` holds pipeline.json (the plan, widths, what was chosen), one safetensors file per encoder and per classifier.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness import plugins as plugin_loading
+from harness.clips import track
+from harness.context import Place
+from harness.encode import media_of, tokens
+from harness.errors import MissingData
+from harness.fit import restore, scores_of
+from harness.plugins import takes
+from harness.predict import Decider
+from harness.progress import silent
+from harness.resolve import Part, Plan, replan
+from harness.resources import Resources
+from harness.store import Store, Tensors, write_whole
+from harness.types import Encoder, Floats, Level, Video, View
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from harness.kinds import Kind
+
+FILE = "pipeline.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """Encoders, K classifiers, vote and smoothing as one call: `predict(video, view) -> scores_RL`."""
+
+    plan: Plan
+    encoders: Mapping[str, Encoder]
+    classifiers: Sequence[nn.Module]
+    decider: Decider
+    setting: float
+    place: Place
+    demo: bool
+    about: Mapping[str, Any]
+
+    @property
+    def task(self) -> str:
+        return self.plan.task.name
+
+    @property
+    def level(self) -> Level:
+        return self.plan.task.level
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.plan.task.labels
+
+    @property
+    def kind(self) -> Kind:
+        return self.plan.task.kind
+
+    def predict(self, video: Video, view: View) -> Floats:
+        """scores_RL of one video, voted and smoothed: R is its number of frames, or 1 for a video-level task."""
+        encoded = {m: tokens(e, media_of(e, video, view), self.place) for m, e in self.encoders.items()}
+        tracks = [track(video, encoded, self.plan.pipeline.fill_faces)]
+        scores = [scores_of(self.plan.task, self.place, module, tracks)[video.key] for module in self.classifiers]
+        return self.decider(np.stack(scores), video, self.setting)
+
+
+def decider_of(plan: Plan) -> Decider:
+    """The last stages of a plan."""
+    return Decider(plan.vote.thing, plan.smoother.make(), plan.pipeline.order, plan.task.kind)
+
+
+def save(
+    folder: Path, plan: Plan, encoders: Mapping[str, Callable[[], Encoder]], classifiers: Sequence[Tensors],
+    widths: Mapping[str, int], about: Mapping[str, Any],
+) -> None:
+    """Write `folder` whole: under another name first, then renamed."""  # fmt: skip
+    from safetensors.torch import save as to_bytes
+
+    building = folder.with_name(f".{folder.name}.building")
+    shutil.rmtree(building, ignore_errors=True)
+    for modality, build in encoders.items():
+        state = {k: v.detach().cpu().contiguous().clone() for k, v in network(build()).items()}
+        write_whole(building / f"encoder-{modality}.safetensors", to_bytes(state))
+    for i, state in enumerate(classifiers):
+        write_whole(building / f"classifier-{i}.safetensors", to_bytes({k: v.contiguous() for k, v in state.items()}))
+    facts = {"plan": plan.describe(), "widths": dict(widths), "classifiers": len(classifiers), **about}
+    write_whole(building / FILE, json.dumps(facts, indent=1, sort_keys=True, allow_nan=False).encode())
+    shutil.rmtree(folder, ignore_errors=True)
+    building.rename(folder)
+
+
+def load(folder: Path, device: str = "cpu") -> Model:
+    """The model in a run's `model/` folder; MissingData where it is not there or its plugin is not installed."""
+    from safetensors.torch import load_file
+
+    if not (folder / FILE).exists():
+        raise MissingData(f"No model in {folder}: expected {FILE} there; a run keeps one unless --keep-models none")
+    facts = json.loads((folder / FILE).read_text())
+    plan = replan(plugin_loading.load(), facts["plan"])
+    place = Place(device)
+    resources = Resources(Store(folder / "unused"), device, plan.seed, _no_data, silent)
+    encoders = {}
+    for modality, part in plan.encoders.items():
+        encoder = without_weights(part).make(resources=resources)
+        load_network(encoder, load_file(folder / f"encoder-{modality}.safetensors"), device)
+        encoders[modality] = encoder
+    states = [load_file(folder / f"classifier-{i}.safetensors") for i in range(facts["classifiers"])]
+    modules = [restore(plan, place, state, facts["widths"]) for state in states]
+    return Model(plan, encoders, modules, decider_of(plan), facts["setting"], place, facts["data"] == "demo", facts)
+
+
+def find(runs: Path, task: str, system: str | None = None) -> Path | None:
+    """The newest finished official run of a task that kept its model, of one system where it is named."""
+    rows = []
+    for row in runs.glob(f"{task}/*/*/official.json"):
+        name = row.parent.parent.name.rpartition("@")[0]
+        if (system is None or name == system) and (row.parent / "model" / FILE).exists():
+            rows.append(row)
+    return max(rows, key=lambda row: row.stat().st_mtime).parent / "model" if rows else None
+
+
+def without_weights(part: Part) -> Part:
+    """The part that builds the same network without its first weights, which the saved ones replace."""
+    if not takes(part.factory, "weights"):
+        return part
+    component = dataclasses.replace(part.component, options={**part.component.options, "weights": "random"})
+    return dataclasses.replace(part, component=component)
+
+
+def modules_of(encoder: Encoder) -> dict[str, nn.Module]:
+    """Every network an encoder holds, trainable or frozen, by attribute name."""
+    from torch import nn
+
+    found = {name: value for name, value in vars(encoder).items() if isinstance(value, nn.Module)}
+    if isinstance(encoder, nn.Module):
+        return {"self": encoder}
+    return found or ({"module": encoder.module} if encoder.module is not None else {})
+
+
+def network(encoder: Encoder) -> dict[str, Any]:
+    """The weights of every network an encoder holds."""
+    return {f"{name}.{key}": value for name, module in modules_of(encoder).items() for key, value in module.state_dict().items()}
+
+
+def load_network(encoder: Encoder, state: Tensors, device: str) -> None:
+    """Put saved weights back; every one must fit."""
+    for name, module in modules_of(encoder).items():
+        prefix = f"{name}."
+        module.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+        module.to(device).eval()
+
+
+def _no_data(name: str) -> Path:
+    raise MissingData(f"A saved model asked for data set {name!r}; it should need none")

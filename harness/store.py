@@ -1,0 +1,149 @@
+"""One store, one rule: what a stage computes is kept under the hash of everything it was computed from.
+
+An entry is one safetensors file, memory-mapped when read, with a checksum of its tensors and its parts in the
+header. It is written under a temporary name, fsynced and renamed, so it is whole or absent; a damaged one is set
+aside, named, and computed again. Any number of processes may write: equal keys hold equal content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+import uuid
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Tensors = Mapping[str, "Tensor"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Tensors by name and a small JSON-able `info` (what was chosen, how long it took)."""
+
+    tensors: Tensors
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One look into the store during a run."""
+
+    stage: str
+    key: str
+    computed: bool
+    seconds: float
+
+
+def key_of(stage: str, parts: Mapping[str, Any]) -> str:
+    """The name of an entry: SHA-256 of stage and parts in canonical JSON (40 hex digits)."""
+    text = json.dumps({"stage": stage, "parts": parts}, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+class Store:
+    """Entries below `root`, as `<stage>/<key>.safetensors`."""
+
+    def __init__(self, root: Path, report: Callable[[str], None] = lambda line: None) -> None:
+        self.root = root
+        self.report = report
+        self.visits: list[Visit] = []
+
+    def path(self, stage: str, parts: Mapping[str, Any]) -> Path:
+        return self.root / stage / f"{key_of(stage, parts)}.safetensors"
+
+    def has(self, stage: str, parts: Mapping[str, Any]) -> bool:
+        """Whether the entry is there (its checksum is looked at when it is read)."""
+        return self.path(stage, parts).exists()
+
+    def entry(self, stage: str, parts: Mapping[str, Any], compute: Callable[[], Entry]) -> Entry:
+        """The entry of these parts, computed and written first where it is absent or damaged; always read back."""
+        path = self.path(stage, parts)
+        began = time.perf_counter()
+        found = self._read(path)
+        if found is None:
+            self._write(path, compute(), stage, parts)
+            found = self._read(path)
+            if found is None:
+                raise OSError(f"the entry just written cannot be read back: {path}")
+            self.visits.append(Visit(stage, path.stem, True, time.perf_counter() - began))
+        else:
+            self.visits.append(Visit(stage, path.stem, False, time.perf_counter() - began))
+        return found
+
+    def stage(self, stage: str, parts: Mapping[str, Any], compute: Callable[[], Tensors]) -> Tensors:
+        """`entry` for what is tensors alone."""
+        return self.entry(stage, parts, lambda: Entry(compute())).tensors
+
+    def entries(self) -> Iterator[Path]:
+        """Every entry's file."""
+        yield from sorted(self.root.glob("*/*.safetensors"))
+
+    def verify(self) -> list[Path]:
+        """Entries whose checksum no longer holds; each is set aside."""
+        return [path for path in self.entries() if self._read(path) is None]
+
+    def _read(self, path: Path) -> Entry | None:
+        from safetensors import SafetensorError, safe_open
+        from safetensors.torch import load_file
+
+        if not path.exists():
+            return None
+        try:
+            with safe_open(path, framework="pt") as file:
+                header = json.loads(file.metadata()["harness"])
+            tensors = load_file(path)
+            good = header["checksum"] == checksum(tensors)
+        except (SafetensorError, KeyError, TypeError, ValueError, OSError):
+            good = False
+        if good:
+            return Entry(tensors, header["info"])
+        aside = path.with_suffix(f".damaged-{uuid.uuid4().hex[:8]}")
+        path.rename(aside)
+        self.report(f"damaged entry set aside as {aside.name} in {path.parent}; it will be computed again")
+        return None
+
+    def _write(self, path: Path, entry: Entry, stage: str, parts: Mapping[str, Any]) -> None:
+        from safetensors.torch import save
+
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in entry.tensors.items()}
+        header = {"checksum": checksum(tensors), "info": entry.info, "stage": stage, "parts": parts}
+        write_whole(path, save(tensors, metadata={"harness": json.dumps(header, sort_keys=True, allow_nan=False)}))
+
+
+def checksum(tensors: Tensors) -> str:
+    """CRC-32 over names, types, shapes and bytes: it finds damage, not malice."""
+    crc = 0
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().contiguous()
+        crc = zlib.crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), crc)
+        if tensor.numel():
+            crc = zlib.crc32(memoryview(tensor.reshape(-1).view(_bytes()).numpy()), crc)
+    return f"{crc:08x}"
+
+
+def _bytes() -> Any:
+    import torch
+
+    return torch.uint8
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a reader, or a power cut, sees it whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
