@@ -95,7 +95,7 @@ def by_group(metric: Metric, stats_VLk: Stats, groups_V: Sequence[str]) -> tuple
     for name in names:
         some_VLk = stats_VLk[members[name]]
         order_V = np.lexsort(some_VLk.reshape(len(some_VLk), -1).T)
-        merged.append(metric.merge(some_VLk[order_V]))
+        merged.append(metric.merge(some_VLk[order_V]) if len(some_VLk) > 1 else some_VLk[0])
     return names, np.array(merged, dtype=stats_VLk.dtype).reshape(-1, *stats_VLk.shape[1:])
 
 
