@@ -19,7 +19,7 @@ DEMO = "demo"
 HOW_TO_GET = {
     "aff-wild2": "Aff-Wild2 is given to researchers who sign its EULA (ask through the ABAW competition page)",
     "c-expr": "C-EXPR-DB is given to researchers who sign its EULA (ask through the ABAW competition page)",
-    "hume-vidmimic2": "Hume-Vidmimic2 is given to researchers who sign Hume AI's EULA (the EMI challenge of the ABAW page)",
+    "hume-vidmimic2": "Hume-Vidmimic2 is given to researchers who sign Hume AI's EULA (the EMI challenge)",
 }
 
 
@@ -106,7 +106,9 @@ def _configured(name: str) -> tuple[list[Path], list[str]]:
         table = _data_table(path)
         if table:
             sources.append(str(path))
-            candidates += [path.parent / Path(folder).expanduser() for key, folder in table.items() if plain(key) == plain(name)]
+            candidates += [
+                path.parent / Path(folder).expanduser() for key, folder in table.items() if plain(key) == plain(name)
+            ]
     return candidates, sources
 
 
@@ -122,7 +124,9 @@ def _like(name: str, home: Path) -> list[Path]:
     """Sub-folders called `name`, or beginning with it, whatever the case and separators; the exact ones first."""
     if not home.is_dir():
         return []
-    folders = [entry for entry in sorted(home.iterdir()) if entry.is_dir() and plain(entry.name).startswith(plain(name))]
+    folders = [
+        entry for entry in sorted(home.iterdir()) if entry.is_dir() and plain(entry.name).startswith(plain(name))
+    ]
     return sorted(folders, key=lambda folder: plain(folder.name) != plain(name))
 
 

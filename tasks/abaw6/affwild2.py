@@ -72,13 +72,8 @@ class AffWild2:
 
     def fingerprint(self) -> str:
         """SHA-256 over this track's label files and all media."""
-        labels = self._labels()
-        files = [path for folder in labels.folders.values() for path in _label_files(folder).values()]
-        files += [labels.test_list] if labels.test_list else []
-        media = find_media(self._root)
-        folders = {*image_folders(media.crops).values(), *map(str, media.raw), *map(str, media.sound)}
         with Manifest(self._root) as manifest:
-            return fingerprint(self._root, files, sorted(folders), manifest)
+            return fingerprint(self._root, self._label_paths(self._labels()), sorted(self._media_folders()), manifest)
 
     def demo(self) -> bool:
         """Whether this is the made-up stand-in."""
@@ -93,17 +88,27 @@ class AffWild2:
             )
         return labels
 
+    def _label_paths(self, labels: Labels) -> list[Path]:
+        files = [path for folder in labels.folders.values() for path in _label_files(folder).values()]
+        return files + ([labels.test_list] if labels.test_list else [])
+
+    def _media_folders(self) -> set[str]:
+        media = find_media(self._root)
+        return {*image_folders(media.crops).values(), *map(str, media.raw), *map(str, media.sound)}
+
     def _survey(self) -> tuple[tuple[Video, ...], tuple[str, ...]]:
         labels = self._labels()
-        media = find_media(self._root)
         with Manifest(self._root) as manifest:
-            survey = Survey(media, manifest)
-            for side, folder in labels.folders.items():
-                for name, path in _label_files(folder).items():
-                    survey.add(name, cast(Side, side), count_rows(path))
-            for name in listed_ids(labels.test_list):
-                survey.add(name, "test", None)
+            survey = Survey(find_media(self._root), manifest)
+            self._collect(labels, survey)
             return survey.result()
+
+    def _collect(self, labels: Labels, survey: Survey) -> None:
+        for side, folder in labels.folders.items():
+            for name, path in _label_files(folder).items():
+                survey.add(name, cast(Side, side), count_rows(path))
+        for name in listed_ids(labels.test_list):
+            survey.add(name, "test", None)
 
 
 class Survey:
@@ -142,17 +147,26 @@ class Survey:
         face_F[: known.size] = known
         self._videos.append(Video(name, group, side, rows, fps, face_F))
 
+    def groups(self) -> set[str]:
+        """Recordings taken so far."""
+        return {video.group for video in self._videos}
+
+    def take(self, videos: list[Video]) -> None:
+        """Videos that another source describes whole."""
+        self._videos += videos
+
     def result(self) -> tuple[tuple[Video, ...], tuple[str, ...]]:
         """Videos sorted by (side, id), and the notes."""
         notes: list[str] = []
         if self._no_rate:
-            notes.append(f"no raw video, so {USUAL_FPS:g} frames per second assumed: {_some(self._no_rate)}")
+            notes.append(f"no raw video, so {USUAL_FPS:g} frames per second assumed: {some(self._no_rate)}")
         if self._no_frames:
-            notes.append(f"left out, as they have no frames: {_some(self._no_frames)}")
+            notes.append(f"left out, as they have no frames: {some(self._no_frames)}")
         return tuple(sorted(self._videos, key=lambda video: (video.side, video.id))), tuple(notes)
 
 
-def _some(names: list[str]) -> str:
+def some(names: list[str]) -> str:
+    """The first five of some names, and how many more there are."""
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return ", ".join(sorted(names)[:5]) + more
 

@@ -47,7 +47,7 @@ def read_rows(path: Path, task: TaskSpec, partial_rows: PartialRows) -> Floats:
     low, high = task.kind.low, task.kind.high
     values_RL = _numbers(path, rows, len(order), _value_error(len(order), low, high))[:, order]
     values_RL[(values_RL == -5).any(axis=1)] = np.nan
-    return values_RL.astype(np.float32)
+    return np.asarray(values_RL, np.float32)
 
 
 def _lines(path: Path) -> list[str]:

@@ -51,8 +51,8 @@ def walk(root: Path, depth: int) -> Iterator[Path]:
 
 
 def is_crops(name: str) -> bool:
-    """Whether a folder is one of face images: `cropped_aligned` and its like."""
-    return plain(name).startswith("croppedaligned")
+    """Whether a folder is one of face images: `cropped_aligned`, `face_images` and their like."""
+    return plain(name).startswith("croppedaligned") or plain(name) in ("faceimages", "faceimage", "faces")
 
 
 def edition(path: Path) -> int:

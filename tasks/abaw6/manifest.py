@@ -13,6 +13,7 @@ import os
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +82,9 @@ class Manifest:
         entry = self._entries.get(f"probe {path}")
         if entry is None or [entry["size"], entry["mtime"]] != [found.st_size, found.st_mtime_ns]:
             new = probe(path)
-            entry = {"size": found.st_size, "mtime": found.st_mtime_ns, "frames": new.frames, "fps": new.fps}
+            entry = {"size": found.st_size, "mtime": found.st_mtime_ns, **asdict(new)}
             self._keep(f"probe {path}", entry, found.st_mtime_ns)
-        return Probe(int(entry["frames"]), float(entry["fps"]))
+        return Probe(entry["frames"], entry["fps"], entry["seconds"])
 
     def _keep(self, key: str, entry: dict[str, Any], stamp: int) -> None:
         if time.time() - stamp / 1e9 > FRESH:

@@ -1,21 +1,23 @@
-"""Raw recordings through PyAV: what they hold, some whole frames, and their sound.
-
-Shapes: S audio samples. Times are seconds after the first video frame.
-"""
+"""Raw recordings through PyAV: what they hold, some whole frames, and their sound. Nothing is known of labels."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.types import Audio, Floats, Image
+from harness.errors import UserError
+from harness.media import read_audio
+from harness.types import Audio, Image
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from av.container import InputContainer
-    from av.stream import Stream
+    from av.video.stream import VideoStream
 
 RATE = 16_000  # Hz
 LONGEST = 600.0  # seconds of sound kept: one file of Hume-Vidmimic2 is 21 minutes long
@@ -23,125 +25,120 @@ LONGEST = 600.0  # seconds of sound kept: one file of Hume-Vidmimic2 is 21 minut
 
 @dataclass(frozen=True)
 class Probe:
-    """Frames and mean rate of a video's picture; zeros where it has none or cannot be opened."""
+    """Frames and mean rate of a file's picture, and its length; zeros where it has none or cannot be opened."""
 
     frames: int
     fps: float
+    seconds: float
 
 
 def probe(path: str) -> Probe:
-    """Frames of a file and frames / duration; where the rate varies, the mean one. Nothing is decoded."""
+    """Frames and frames / duration as the container tells; where it does not, packets are counted. Decodes nothing."""
     import av
 
     try:
         with av.open(path) as container:
-            if not container.streams.video:
-                return Probe(0, 0.0)
-            stream = container.streams.video[0]
+            seconds = float(container.duration or 0) / av.time_base
+            stream = _picture(container)
+            if stream is None:
+                return Probe(0, 0.0, seconds)
             if stream.frames > 0 and stream.duration and stream.time_base:
-                return Probe(stream.frames, stream.frames / float(stream.duration * stream.time_base))
-            return _counted(times(container))
+                length = float(stream.duration * stream.time_base)
+                return Probe(stream.frames, stream.frames / length, length)
+            shown = [time for time, _ in _packets(container, stream)]
+            span = shown[-1] - shown[0] if len(shown) > 1 else 0.0
+            fps = (len(shown) - 1) / span if span > 0 else 0.0
+            return Probe(len(shown), fps, len(shown) / fps if fps else seconds)
     except av.FFmpegError:
-        return Probe(0, 0.0)
-
-
-def _counted(seconds: Sequence[float]) -> Probe:
-    """The same from the frames' times, for containers that do not write their number of frames."""
-    if len(seconds) < 2 or seconds[-1] <= seconds[0]:
-        return Probe(len(seconds), 0.0)
-    return Probe(len(seconds), (len(seconds) - 1) / (seconds[-1] - seconds[0]))
-
-
-def times(container: InputContainer) -> list[float]:
-    """The time of every video packet that will be shown, in order of showing."""
-    stream = container.streams.video[0]
-    stamps = [p.pts if p.pts is not None else p.dts for p in container.demux(stream) if p.size]
-    return sorted(float(stamp * stream.time_base) for stamp in stamps if stamp is not None and stream.time_base)
+        return Probe(0, 0.0, 0.0)
 
 
 def frames_at(path: str, n: int) -> list[tuple[int, Image]]:
     """At most n whole frames, evenly spread, as (index from 0, RGB image); empty where there is no picture.
 
-    Frames are told by their time stamps, so a varying rate does not matter.
+    Frames are told apart by their time stamps, so a varying rate does not matter; each is decoded at most once.
     """
     import av
 
     try:
         with av.open(path) as container:
-            if not container.streams.video or n < 1:
+            stream = _picture(container)
+            packets = _packets(container, stream) if stream is not None and n > 0 else []
+            if stream is None or not packets:
                 return []
-            seconds = times(container)
-            if not seconds:
-                return []
-            count = min(n, len(seconds))
-            wanted = sorted({int((k + 0.5) * len(seconds) / count) for k in range(count)})
-            return [(i, image) for i in wanted if (image := _frame(container, seconds[i])) is not None]
+            count = min(n, len(packets))
+            wanted = sorted({int((k + 0.5) * len(packets) / count) for k in range(count)})
+            return _decode(container, stream, packets, wanted)
     except av.FFmpegError:
         return []
 
 
-def _frame(container: InputContainer, second: float) -> Image | None:
-    """The first frame shown at `second` or after, decoded from the key frame before it."""
-    stream = container.streams.video[0]
-    assert stream.time_base is not None
-    tick = float(stream.time_base)
-    container.seek(max(0, int(second / tick)) if second >= 0 else int(second / tick), stream=stream)
-    last = None
-    for last in container.decode(stream):
-        if last.time is not None and last.time >= second - tick / 2:
-            break
-    return None if last is None else last.to_ndarray(format="rgb24")
-
-
 def sound(path: str) -> Audio | None:
-    """The first audio stream as mono samples at 16 kHz, at most ten minutes; None where absent or undecodable.
+    """A file's sound, mono, 16 kHz, its first ten minutes; None where there is none or nothing can be decoded.
 
-    A file that breaks off keeps what came before. `start` is the sound's first time stamp minus the picture's.
+    `start` is the sound's first time stamp minus the picture's; the sound alone starts with the picture.
     """
     import av
 
     try:
+        heard = read_audio(Path(path), RATE)
         with av.open(path) as container:
-            if not container.streams.audio:
+            stream = _picture(container)
+            if heard is None:
                 return None
-            stream = container.streams.audio[0]
-            samples_S, first = _decoded(container, stream)
-            if samples_S.size == 0:
-                return None
-            return Audio(samples_S, RATE, first - _picture_start(container))
-    except av.FFmpegError:
+            start = heard.start - _start(stream) if stream is not None else 0.0
+            return Audio(heard.samples_S[: int(LONGEST * RATE)], RATE, start)
+    except (UserError, av.FFmpegError):  # not a media file at all: the same as no sound, as the contract says
         return None
 
 
-def _decoded(container: InputContainer, stream: Stream) -> tuple[Floats, float]:
-    import av
+def _picture(container: InputContainer) -> VideoStream | None:
+    from av.stream import Disposition
 
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
-    parts: list[Floats] = []
-    first: float | None = None
-    length = 0
-    try:
-        for frame in container.decode(stream):
-            if first is None:
-                first = frame.time or 0.0
-            for part in resampler.resample(frame):
-                parts.append(part.to_ndarray().reshape(-1))
-                length += parts[-1].size
-            if length >= LONGEST * RATE:
-                break
-        parts += [part.to_ndarray().reshape(-1) for part in resampler.resample(None)]
-    except av.FFmpegError:
-        pass  # what was decoded before the damage is kept, as the docstring of `sound` says
-    if not parts:
-        return np.empty(0, np.float32), 0.0
-    samples_S = np.concatenate(parts)[: int(LONGEST * RATE)]
-    return np.ascontiguousarray(samples_S, dtype=np.float32), first or 0.0
+    real = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    return real[0] if real else None
 
 
-def _picture_start(container: InputContainer) -> float:
-    if not container.streams.video:
-        return 0.0
-    stream = container.streams.video[0]
+def _start(stream: VideoStream) -> float:
     if stream.start_time is None or stream.time_base is None:
         return 0.0
     return float(stream.start_time * stream.time_base)
+
+
+def _packets(container: InputContainer, stream: VideoStream) -> list[tuple[float, bool]]:
+    """(time shown, key frame?) of every packet, in order of showing."""
+    found = []
+    for packet in container.demux(stream):
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        if packet.size and stamp is not None and stream.time_base is not None:
+            found.append((float(stamp * stream.time_base), packet.is_keyframe))
+    return sorted(found)
+
+
+def _decode(
+    container: InputContainer, stream: VideoStream, packets: Sequence[tuple[float, bool]], wanted: Sequence[int]
+) -> list[tuple[int, Image]]:
+    assert stream.time_base is not None
+    stream.thread_type = "AUTO"
+    half_tick = float(stream.time_base) / 2
+    keys = [index for index, (_, key) in enumerate(packets) if key] or [0]
+    images: list[tuple[int, Image]] = []
+    decoding: Any = None
+    at = -1  # the last frame decoded
+    for index in wanted:
+        key = keys[max(0, bisect_right(keys, index) - 1)]
+        if decoding is None or key > at:  # else going on from here is shorter than starting at the key frame
+            container.seek(round(packets[key][0] / float(stream.time_base)), stream=stream)
+            decoding = container.decode(stream)
+        for frame in decoding:
+            if frame.time is not None and frame.time >= packets[index][0] - half_tick:
+                images.append((index, _upright(frame)))
+                break
+        at = index
+    return images
+
+
+def _upright(frame: Any) -> Image:
+    image: Image = frame.to_ndarray(format="rgb24")
+    turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

@@ -37,6 +37,7 @@ class FolderView:
         audio: Mapping[str, str],
         *,
         texts: Mapping[str, str] | None = None,
+        stills: Mapping[str, str] | None = None,
         first: int = 1,
         audio_first: bool = False,
     ) -> None:
@@ -44,6 +45,7 @@ class FolderView:
         self._raw = dict(raw)
         self._audio = dict(audio)
         self._texts = dict(texts or {})
+        self._stills = dict(stills or {})
         self._first = first
         self._audio_first = audio_first
         self._names: dict[str, dict[int, str]] = {}
@@ -51,6 +53,8 @@ class FolderView:
 
     def images(self, video: Video, indices: Sequence[int]) -> list[Image]:
         """Face images of these frames, RGB, as large as the files are."""
+        if video.id in self._stills:
+            return [_decoded(self._stills[video.id]) for _ in indices]
         folder = self._images[video.id]
         return [_decoded(self._image_path(folder, int(index) + self._first)) for index in indices]
 
@@ -120,7 +124,8 @@ def _read_boxes(table: Path, first: int) -> dict[str, dict[int, tuple[Box, ...]]
     return found
 
 
-def view_of(folders: MediaFolders) -> FolderView:
+def view_of(folders: MediaFolders, stills: Mapping[str, str] | None = None) -> FolderView:
     """The view of the Aff-Wild2 layout: images numbered from 1, sound in the raw videos or in files beside them."""
     raw = files_by_stem(folders.raw, VIDEO_SUFFIXES)
-    return FolderView(image_folders(folders.crops), raw, files_by_stem(folders.sound, AUDIO_SUFFIXES))
+    audio = files_by_stem(folders.sound, AUDIO_SUFFIXES)
+    return FolderView(image_folders(folders.crops), raw, audio, stills=stills)

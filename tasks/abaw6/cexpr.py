@@ -1,0 +1,73 @@
+"""C-EXPR-DB for the CE track. The official data set has test videos alone, so labels to train with come from
+
+(a) videos labelled in the Aff-Wild2 file layout: `CE_Recognition_Challenge/{Train_Set,Validation_Set}/<video>.txt`,
+(b) the compound part of RAF-DB below the same root (see `rafdb_compound`): single images; for training only where (a)
+    is there too, else its own train and test parts are the two sides.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from abaw6 import rafdb_compound
+from abaw6.affwild2 import AffWild2, Survey
+from abaw6.layout import Labels, find_labels, find_media
+from abaw6.view import FolderView, view_of
+from harness.errors import MissingData
+from harness.types import Floats, Video
+
+
+class CExpr(AffWild2):
+    """A reader of the CE track below `root`."""
+
+    def targets(self, video: Video) -> Floats:
+        """target_RL of one video or image, read now; all NaN for a test video."""
+        compound = self._compound() if video.id.startswith(rafdb_compound.PREFIX) else None
+        if compound is not None:
+            return rafdb_compound.target(compound, video, self._task.labels)
+        return super().targets(video)
+
+    def image_count(self, video: Video) -> int:
+        """Image files of a video; 1 or 0 for a RAF-DB image."""
+        if video.id.startswith(rafdb_compound.PREFIX):
+            return int(video.face_F.sum())
+        return super().image_count(video)
+
+    def view(self) -> FolderView:
+        """A new view; it shares no object with this reader."""
+        compound = self._compound()
+        return view_of(find_media(self._root), stills=rafdb_compound.paths(compound) if compound else {})
+
+    def _compound(self) -> rafdb_compound.Compound | None:
+        return rafdb_compound.find(self._root)
+
+    def _labels(self) -> Labels:
+        labels = find_labels(self._root, self._task.name)
+        if not labels.folders and self._compound() is None:
+            raise MissingData(
+                f"{self._root} holds no labelled videos for CE, and C-EXPR-DB itself has none. Three ways to train: "
+                "(1) label videos in the Aff-Wild2 layout, 'CE_Recognition_Challenge/{Train_Set,Validation_Set}/"
+                "<video>.txt'; (2) put RAF-DB's compound part below the folder ('compound/EmoLabel', 'compound/Image'); "
+                "(3) zero-shot: predict with a finished EXPR run (harness run --task expr, then harness predict)"
+            )
+        return labels
+
+    def _label_paths(self, labels: Labels) -> list[Path]:
+        compound = self._compound()
+        return super()._label_paths(labels) + ([compound.labels] if compound else [])
+
+    def _media_folders(self) -> set[str]:
+        compound = self._compound()
+        return super()._media_folders() | {str(path) for path in (compound.images if compound else ())}
+
+    def _collect(self, labels: Labels, survey: Survey) -> None:
+        super()._collect(labels, survey)
+        if labels.test_list is None:
+            taken = survey.groups()
+            for name in survey.raw:
+                if re.fullmatch(r"\d{1,2}", name) and name not in taken:  # 01 .. 56
+                    survey.add(name, "test", None)
+        compound = self._compound()
+        if compound is not None:
+            survey.take(rafdb_compound.videos(compound, self._task.labels, all_train=bool(labels.folders)))
