@@ -5,7 +5,7 @@ Shapes: B batch, C H W image planes, D width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -123,10 +123,16 @@ def build_vit(
     )
 
 
-mae_vit_t = partial(mae_vit, width=192, heads=3)
-mae_vit_s = partial(mae_vit, width=384, heads=6)
+def _sized(**sizes: int) -> Callable[..., MaeEncoder]:
+    factory = partial(mae_vit, **sizes)
+    factory.__module__ = __name__  # where its source is looked for when features are kept under its hash
+    return factory
+
+
+mae_vit_t = _sized(width=192, heads=3)
+mae_vit_s = _sized(width=384, heads=6)
 mae_vit_b = mae_vit
-mae_vit_l = partial(mae_vit, width=1024, depth=24, heads=16)
+mae_vit_l = _sized(width=1024, depth=24, heads=16)
 
 
 def _fill(vit: VisionTransformer, state: Mapping[str, Any], origin: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -128,7 +129,10 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         return load_file(path)
     with torch.serialization.safe_globals([argparse.Namespace]):  # full training checkpoints carry their arguments
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        try:
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise UserError(f"{path} holds more than tensors and is not opened; expected {KNOWN}") from error
     for wrapper in ("model", "state_dict"):
         if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
             loaded = loaded[wrapper]
