@@ -1,0 +1,1 @@
+"""Simple methods every paper is compared with: training prior, linear models, one fusion without scenes."""
