@@ -1,13 +1,12 @@
-"""Decoding video and sound, cropping faces, resizing batches. Container headers are never believed.
+"""Decoding video and sound, cropping faces. Container headers are never believed.
 
-Shapes: B batch, H W image planes, S audio samples.
+Shapes: H W image planes, S audio samples.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,28 +14,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from harness.errors import MissingData, UserError
-from harness.types import Audio, Box, Image, ImageInput
+from harness.types import Audio, Box, Image
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
-    from torch import Tensor
 
 log = logging.getLogger(__name__)
 
-CHUNK = 16  # images one thread resizes at a time
-
 
 class Frame(NamedTuple):
-    """One decoded frame: its index, seconds since the first frame, RGB pixels as displayed (rotation applied)."""
+    """One decoded frame: its number from 0, seconds since the first, RGB pixels as displayed (rotation applied)."""
 
-    index: int
+    number: int
     time: float
     image: Image
 
 
 class VideoFile:
-    """A video read frame by frame: `for index, time, image in VideoFile(path)`; never held in memory.
+    """A video read frame by frame: `for number, time, image in VideoFile(path)`; never held in memory.
 
     Each iteration decodes anew. Times come from the frames, so a variable frame rate is kept; packets that cannot be
     decoded are logged, counted in `damaged` and left out, as players do. MissingData where there is no such file,
@@ -54,11 +50,11 @@ class VideoFile:
         from av.video.reformatter import Interpolation, VideoReformatter
 
         reformatter = VideoReformatter()  # one for all frames: two to three times faster than frame.to_ndarray
-        for index, (time, frame) in enumerate(self._decode()):
+        for number, (time, frame) in enumerate(self._decode()):
             rgb: av.VideoFrame = reformatter.reformat(frame, format="rgb24", interpolation=Interpolation.FAST_BILINEAR)
-            image = rgb.to_ndarray()
+            image: Image = rgb.to_ndarray().astype(np.uint8, copy=False)
             turns = round(getattr(frame, "rotation", 0) / 90) % 4
-            yield Frame(index, time, np.ascontiguousarray(np.rot90(image, turns)) if turns else image)
+            yield Frame(number, time, np.ascontiguousarray(np.rot90(image, turns)) if turns else image)
 
     @cached_property
     def times(self) -> tuple[float, ...]:
@@ -73,6 +69,12 @@ class VideoFile:
         if first is None:
             raise UserError(f"{self.path}: not one frame can be decoded")
         return float(first.time or 0.0)
+
+    @cached_property
+    def rate(self) -> float:
+        """Frames per second according to the header: only for what has no times of its own."""
+        with _open(self.path) as container:
+            return float(self._stream(container).average_rate or 25)
 
     def audio(self, rate: int = 16_000) -> Audio | None:
         """The sound, mono; its `start` counts from the first video frame. None where absent or undecodable."""
@@ -91,7 +93,7 @@ class VideoFile:
         with _open(self.path) as container:
             stream = self._stream(container)
             stream.thread_type = "AUTO"
-            step = 1 / float(stream.average_rate or 25)
+            step = 1 / self.rate
             time = -step
             for frame in _frames(container, stream, self):
                 time = time + step if frame.time is None else float(frame.time) - first
@@ -190,38 +192,3 @@ def crop_square(image: Image, box: Box, margin: float = 1.3, size: int | None = 
     x, y = left - np.floor(left), top - np.floor(top)
     resized = Pillow.fromarray(cut).resize((size, size), Pillow.Resampling.BILINEAR, box=(x, y, x + side, y + side))
     return np.asarray(resized)
-
-
-def resize_batch(images: Sequence[Image], spec: ImageInput, threads: int = 1) -> Tensor:
-    """RGB images of any sizes -> images_BCHW float32, as `spec` asks: square, in [0, 1], normalised.
-
-    Antialiased, in 8 bits like Pillow (at most 1 of 255 apart from it). An image's result does not depend on the
-    batch it is in, nor on `threads`.
-    """
-    import torch
-
-    out_BCHW = torch.empty(len(images), 3, spec.size, spec.size)
-    by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    for index, image in enumerate(images):
-        by_shape[image.shape].append(index)
-    chunks = [which[i : i + CHUNK] for which in by_shape.values() for i in range(0, len(which), CHUNK)]
-    mean_C11 = torch.tensor(spec.mean).view(3, 1, 1) * 255
-    std_C11 = torch.tensor(spec.std).view(3, 1, 1) * 255
-
-    def fill(which: list[int]) -> None:
-        pixels_BCHW = torch.from_numpy(np.stack([images[i] for i in which])).permute(0, 3, 1, 2)
-        if pixels_BCHW.shape[2:] != (spec.size, spec.size):
-            pixels_BCHW = torch.nn.functional.interpolate(
-                pixels_BCHW, size=(spec.size, spec.size), mode=spec.interpolation, antialias=True
-            )
-        out_BCHW[which] = pixels_BCHW.float().sub_(mean_C11).div_(std_C11)
-
-    if threads > 1 and len(chunks) > 1:
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(fill, chunks))
-    else:
-        for which in chunks:
-            fill(which)
-    return out_BCHW

@@ -153,7 +153,8 @@ def load(weights: Path, preset: Preset) -> RetinaFaceNet:
     try:
         net.load_state_dict({name.removeprefix("module."): tensor for name, tensor in state.items()})
     except RuntimeError as error:
-        raise UserError(f"{weights} does not fit this RetinaFace preset: {str(error).splitlines()[1].strip()}") from None
+        first = str(error).splitlines()[1].strip()
+        raise UserError(f"{weights} does not fit this RetinaFace preset: {first}") from None
     return net.eval()
 
 

@@ -48,8 +48,8 @@ class ResNetBody(nn.Module):
         from torchvision.models import resnet50
 
         whole = resnet50(weights=None)
-        for name in ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4"):
-            self.add_module(name, getattr(whole, name))
+        self.conv1, self.bn1, self.relu, self.maxpool = whole.conv1, whole.bn1, whole.relu, whole.maxpool
+        self.layer1, self.layer2, self.layer3, self.layer4 = whole.layer1, whole.layer2, whole.layer3, whole.layer4
 
     def forward(self, images_BCHW: Tensor) -> list[Tensor]:
         stem = self.maxpool(self.relu(self.bn1(self.conv1(images_BCHW))))
@@ -101,7 +101,7 @@ class Head(nn.Module):
         self.conv1x1 = nn.Conv2d(width, ANCHORS_PER_CELL * values, 1)
 
     def forward(self, map_BCHW: Tensor) -> Tensor:
-        out_BHWC = self.conv1x1(map_BCHW).permute(0, 2, 3, 1)
+        out_BHWC: Tensor = self.conv1x1(map_BCHW).permute(0, 2, 3, 1)
         return out_BHWC.reshape(len(out_BHWC), -1, self.values)
 
 
@@ -122,7 +122,8 @@ class RetinaFaceNet(nn.Module):
         fine, middle, coarse = self.fpn(self.body(images_BCHW))
         maps = [self.ssh1(fine), self.ssh2(middle), self.ssh3(coarse)]
         logits_BN2 = _over_maps(self.ClassHead, maps)
-        return torch.softmax(logits_BN2, dim=-1)[..., 1], _over_maps(self.BboxHead, maps), _over_maps(self.LandmarkHead, maps)
+        probability_BN = torch.softmax(logits_BN2, dim=-1)[..., 1]
+        return probability_BN, _over_maps(self.BboxHead, maps), _over_maps(self.LandmarkHead, maps)
 
 
 def _over_maps(heads: nn.ModuleList, maps: list[Tensor]) -> Tensor:

@@ -60,4 +60,5 @@ def face_of(row_15: np.ndarray[Any, np.dtype[np.float32]], scale_2: np.ndarray[A
     """OpenCV's row (x, y, width, height, five points, score) as a face; the points' order is RetinaFace's."""
     x0, y0 = row_15[:2] * scale_2
     x1, y1 = (row_15[:2] + row_15[2:4]) * scale_2
-    return Face(Box(float(x0), float(y0), float(x1), float(y1)), float(row_15[14]), row_15[4:14].reshape(5, 2) * scale_2)
+    points_52 = row_15[4:14].reshape(5, 2) * scale_2
+    return Face(Box(float(x0), float(y0), float(x1), float(y1)), float(row_15[14]), points_52)

@@ -1,0 +1,269 @@
+"""`harness predict`: a finished run's model on a raw video."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.errors import HarnessError, MissingData, SomeTasksFailed, UserError, unknown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.model import Model
+    from harness.plugins import Plugins
+    from harness.rawvideo import RawVideo
+    from harness.types import Detector, Floats
+
+NOT_FOR_USE = "trained on the demo world: not for real use"
+
+
+@click.command()
+@click.argument("video", type=click.Path(path_type=Path))
+@click.option("--task", help="A task's name, or 'all'. Not needed with --run.")
+@click.option("--plugin", metavar="NAME[:PIPELINE]", help="Whose newest finished run to use; default: anyone's.")
+@click.option("--run", "run_dir", type=click.Path(path_type=Path), help="The folder of one finished run instead.")
+@click.option("--detector", default="retinaface", show_default=True, help="Finds faces; full_frame: crops.")
+@click.option("--detector-weights", metavar="PATH", help="The detector's weights.")
+@click.option("--transcript", metavar="TEXT|FILE", help="What is said in the clip, for models that read words.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("predictions"), show_default=True)
+@click.option("--format", "file_format", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
+@click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
+@click.option("--device", default="cpu", show_default=True)
+@click.option("-q", "quiet", is_flag=True, help="Print only warnings and the files written.")
+def predict(
+    video: Path,
+    task: str | None,
+    plugin: str | None,
+    run_dir: Path | None,
+    detector: str,
+    detector_weights: str | None,
+    transcript: str | None,
+    out: Path,
+    file_format: str,
+    runs: Path,
+    device: str,
+    quiet: bool,
+) -> None:
+    """Predict affect in a raw VIDEO with a finished run.
+
+    Writes, under --out: VIDEO.TASK.csv with one row per decoded frame (frame, time, face box and its score, a score
+    per label, decision, data), VIDEO.TASK.png, and VIDEO.TASK.json, which says what it was made with. For a task
+    with one score per clip the frame rows hold the face alone and VIDEO.TASK.clip.csv holds the scores, in one row.
+    Frames without a face have no box; their scores rest on the nearest face.
+    """
+    from harness import plugins as plugin_room
+    from harness import rawvideo
+    from harness.progress import shown, silent
+
+    plugins = plugin_room.load()
+    found = models_to_use(plugins, task, plugin, run_dir, runs)
+    finder = make_detector(plugins, detector, detector_weights, device)
+    only = open_model(next(iter(found.values())), task, device) if len(found) == 1 else None  # fail before the work
+    words = Path(transcript).read_text(encoding="utf-8") if transcript and _is_file(transcript) else transcript
+    raw = rawvideo.read(video, finder, transcript=words, progress=silent if quiet else shown)
+    if not quiet:
+        _report_faces(video, raw)
+    failed: dict[str, str] = {}
+    for name, model_dir in found.items():
+        try:
+            _predict_one(raw, only or open_model(model_dir, name, device), finder, out, file_format)
+        except HarnessError as error:
+            if len(found) == 1:
+                raise
+            click.echo(f"{name}: {error}", err=True)
+            failed[name] = str(error)
+    if failed:
+        raise SomeTasksFailed(f"No prediction for {', '.join(failed)}; the other tasks are done")
+
+
+def models_to_use(
+    plugins: Plugins, task: str | None, plugin: str | None, run_dir: Path | None, runs: Path
+) -> dict[str, Path | MissingData]:
+    """The model folder for each task asked for; of several tasks, those without a run hold the error to show."""
+    from harness import model
+
+    if run_dir is not None:
+        if plugin is not None or task == "all":
+            raise UserError("--run names one finished run: leave out --plugin, and --task all")
+        if not run_dir.is_dir():
+            raise MissingData(f"No finished run at {run_dir}")
+        return {task or "": run_dir}
+    if task is None:
+        raise UserError("Expected --task NAME, --task all, or --run RUN")
+    known = plugins.provided("tasks")
+    if task != "all" and task not in known:
+        raise unknown("task", task, [*known, "all"])
+    found: dict[str, Path | MissingData] = {}
+    for name in known if task == "all" else [task]:
+        line = f"harness run --plugin {plugin or a_plugin(plugins)} --task {name}"
+        whose = f" of {plugin}" if plugin else ""
+        missing = MissingData(f"No finished run{whose} on {name!r} in {runs}. To make one, type: {line}")
+        found[name] = model.find(runs, name, plugin) or missing
+    errors = [where for where in found.values() if isinstance(where, MissingData)]
+    if len(errors) == len(found):
+        raise errors[0]
+    return found
+
+
+def a_plugin(plugins: Plugins) -> str:
+    """A plugin `--plugin NAME` works with, for the line to type: one whose pipeline is called like it, if any."""
+    pipelines = plugins.provided("pipelines").values()
+    named = sorted(p.plugin for p in pipelines if p.name == p.plugin)
+    return next(iter(named or sorted(p.plugin for p in pipelines)), "NAME")
+
+
+def make_detector(plugins: Plugins, name: str, weights: str | None, device: str) -> Detector:
+    """The detector called `name`, on `device` where its factory knows devices."""
+    from harness.plugins import takes
+
+    factory = plugins.get("detectors", name)[0].thing
+    options = {"device": device} if takes(factory, "device") else {}
+    detector: Detector = factory(weights, **options)
+    return detector
+
+
+def open_model(where: Path | MissingData, task: str | None, device: str) -> Model:
+    """The model of a finished run, which must be of `task` where one is named."""
+    from harness import model
+
+    if isinstance(where, MissingData):
+        raise where
+    opened = model.load(where / "model" if (where / "model").is_dir() else where, device)
+    if task and task not in ("all", opened.task):
+        raise UserError(f"The run at {where} is of task {opened.task!r}, not of {task!r}")
+    return opened
+
+
+def _predict_one(raw: RawVideo, model: Model, detector: Detector, out: Path, file_format: str) -> None:
+    from harness.timeline import timeline_png
+
+    scores_RL = model.predict(raw.video, raw.view)
+    per_frame = model.level == "frame"
+    rows = raw.video.frames if per_frame else 1
+    if scores_RL.shape != (rows, len(model.labels)):
+        raise ValueError(f"the model returned scores of shape {scores_RL.shape}, expected {(rows, len(model.labels))}")
+    stem = f"{raw.video.id}.{model.task}"
+    tables = {f"{stem}.{file_format}": face_table(raw)}
+    if per_frame:
+        tables[f"{stem}.{file_format}"] = face_table(raw).join(score_table(model, scores_RL))
+    else:
+        tables[f"{stem}.clip.{file_format}"] = clip_table(raw, model, scores_RL)
+    files: dict[str, bytes] = {name: _bytes(_stamped(table, model), file_format) for name, table in tables.items()}
+    face_F, title = raw.video.face_F, f"{_short(raw.video.id)}: {model.task}"
+    files[f"{stem}.png"] = timeline_png(
+        scores_RL, raw.times_F, face_F, kind=model.kind, labels=model.labels, title=title, demo=model.demo
+    )
+    about = provenance(raw, model, detector)
+    files[f"{stem}.json"] = (json.dumps(about, indent=2, allow_nan=False, default=str) + "\n").encode()
+    _write(out, files)
+    if model.demo:
+        click.secho(f"{model.task}: this model was {NOT_FOR_USE}", fg="red", err=True)
+
+
+def face_table(raw: RawVideo) -> pd.DataFrame:
+    """One row per decoded frame: `frame`, `time` (seconds), `x0 y0 x1 y1` (pixels) and `face_score`; empty: no face."""
+    import pandas as pd
+
+    nothing = (None,) * 5
+    rows = [
+        (face.box.x0, face.box.y0, face.box.x1, face.box.y1, face.score) if face else nothing for face in raw.faces_F
+    ]
+    boxes = pd.DataFrame(rows, columns=["x0", "y0", "x1", "y1", "face_score"], dtype="float64")
+    boxes.insert(0, "time", raw.times_F)
+    boxes.insert(0, "frame", range(len(boxes)))
+    return boxes
+
+
+def score_table(model: Model, scores_RL: Floats) -> pd.DataFrame:
+    """A column per label, and `decision`: the label, the labels that hold joined by a space, or name=value pairs."""
+    import pandas as pd
+
+    table = pd.DataFrame(scores_RL, columns=list(model.labels))
+    decisions_RL = model.kind.decide(scores_RL)
+    values = model.kind.name == "continuous"
+    table["decision"] = [
+        " ".join(
+            f"{label}={x:.4f}" if values else label for label, x in zip(model.labels, row, strict=True) if values or x
+        )
+        for row in decisions_RL
+    ]
+    return table
+
+
+def clip_table(raw: RawVideo, model: Model, scores_RL: Floats) -> pd.DataFrame:
+    """The one row of a task with one score per clip."""
+    table = score_table(model, scores_RL)
+    table.insert(0, "faceless_frames", int((~raw.video.face_F).sum()))
+    table.insert(0, "frames", raw.video.frames)
+    table.insert(0, "video", raw.video.id)
+    return table
+
+
+def provenance(raw: RawVideo, model: Model, detector: Detector) -> dict[str, Any]:
+    """What a prediction was made with, and what is to be known of it."""
+    sound = raw.view.audio(raw.video)
+    return {
+        "video": raw.video.id,
+        "task": model.task,
+        "data": data_of(model),
+        "note": NOT_FOR_USE if model.demo else "",
+        "frames": raw.video.frames,
+        "fps": round(raw.video.fps, 4),
+        "faceless": [list(stretch) for stretch in raw.faceless],
+        "audio": sound and {"start": round(sound.start, 4), "seconds": round(len(sound.samples_S) / sound.rate, 4)},
+        "transcript": raw.view.text(raw.video) is not None,
+        "detector": {"name": detector.name, "weights_sha256": detector.weights_sha256},
+        "model": dict(model.about),
+    }
+
+
+def data_of(model: Model) -> str:
+    """What the model was trained on, as the `data` column says it."""
+    about: Mapping[str, Any] = model.about
+    return f"demo ({NOT_FOR_USE})" if model.demo else str(about.get("data", ""))
+
+
+def _stamped(table: pd.DataFrame, model: Model) -> pd.DataFrame:
+    return table.assign(data=data_of(model))
+
+
+def _bytes(table: pd.DataFrame, file_format: str) -> bytes:
+    if file_format == "csv":
+        return table.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode()
+    out = io.BytesIO()
+    table.to_parquet(out, index=False)
+    return out.getvalue()
+
+
+def _write(out: Path, files: Mapping[str, bytes]) -> None:
+    from harness.store import write_whole
+
+    out.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        write_whole(out / name, content)
+        click.echo(str(out / name))
+
+
+def _report_faces(video: Path, raw: RawVideo) -> None:
+    missing = int((~raw.video.face_F).sum())
+    where = ", ".join(f"{first}-{last}" if last > first else str(first) for first, last in raw.faceless[:8])
+    more = " ..." if len(raw.faceless) > 8 else ""
+    tail = f"no face in {missing} (frames {where}{more})" if missing else "a face in every one"
+    click.echo(f"{video.name}: {raw.video.frames} frames decoded, {tail}", err=True)
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except OSError:  # a transcript too long to be a path
+        return False
+
+
+def _short(name: str, width: int = 60) -> str:
+    return name if len(name) <= width else name[: width - 3] + "..."
