@@ -89,8 +89,8 @@ class _Face(Head):
         who, pen = self.who, self.pen
         cheek, tight = self.au("AU6", s), self.au("AU7", s)
         open_by = who.lid * (1.0 + 0.16 * max(self.au("AU1", s), self.au("AU2", s)) - 0.1 * self.au("AU4", s))
-        top = 0.115 * open_by * (1.0 - 0.44 * tight) * (1.0 - self.pose.blink)
-        low = 0.078 * who.lid * (1.0 - 0.75 * tight) * (1.0 - 0.5 * cheek) * (1.0 - 0.6 * self.pose.blink)
+        top = 0.115 * open_by * (1.0 - 0.52 * tight) * (1.0 - self.pose.blink)
+        low = 0.078 * who.lid * (1.0 - 0.75 * tight) * (1.0 - 0.7 * cheek) * (1.0 - 0.6 * self.pose.blink)
         low = max(low, -0.6 * top)
         half = 0.185 * who.eye_size
         cx, cy = s * who.eye_gap, -0.13 + 0.02 * self.pose.blink
@@ -119,7 +119,7 @@ class _Face(Head):
         for s in (-1, 1):
             up = self.au("AU6", s)
             if up > 0.02:
-                pen.soft(s * 0.4, 0.16 - 0.05 * up, 0.22, 0.15, self.tone(1.08, 1.3), 0.75 * up)
+                pen.soft(s * 0.42, 0.2 - 0.06 * up, 0.25, 0.17, self.tone(1.08, 1.6), 0.95 * up)
                 x = s * (0.2 + 0.36 * _LINE)
                 pen.stroke(x, 0.045 + 0.055 * np.sin(_LINE * np.pi) - 0.04 * _LINE, 0.045, self.tone(0.6), 0.85 * up)
             for ray in (-1, 0, 1):
@@ -163,12 +163,12 @@ class _Face(Head):
         press, tight, part = au("AU24"), au("AU23"), au("AU25")
         smile = np.where(_T < 0, au("AU12", -1), au("AU12", 1))
         sad = np.where(_T < 0, au("AU15", -1), au("AU15", 1))
-        gap = (0.1 * part + self.jaw * (0.4 + 0.6 * min(1.0, part))) * max(0.0, 1.0 - 0.8 * press)
-        half = who.mouth_width * (1.0 - 0.2 * tight - 0.1 * press - 0.1 * au("AU26") + 0.3 * smile + 0.04 * sad)
+        gap = (0.14 * part + self.jaw * (0.4 + 0.6 * min(1.0, part))) * max(0.0, 1.0 - 0.8 * press)
+        half = who.mouth_width * (1.0 - 0.28 * tight - 0.1 * press - 0.1 * au("AU26") + 0.38 * smile + 0.04 * sad)
         x, side = half * _T, np.abs(_T)
         base = 0.5 + who.mouth_height + 0.25 * self.jaw
-        line = base - (who.smile + 0.15 * smile) * side**1.7 + 0.05 * smile + 0.12 * sad * side**2.6 - 0.02 * sad
-        thin = (1.0 - 0.55 * tight) * (1.0 - 0.8 * press)
+        line = base - (who.smile + 0.2 * smile) * side**1.7 + 0.07 * smile + 0.16 * sad * side**2.4 - 0.03 * sad
+        thin = (1.0 - 0.6 * tight) * (1.0 - 0.8 * press)
         raised = 0.085 * au("AU10") * (1.0 - side**4)
         inner_top = line - 0.18 * gap * _LENS - 0.5 * raised
         inner_low = line + 0.82 * gap * _LENS - 0.3 * raised * (1.0 - min(1.0, 2.0 * part))
@@ -178,6 +178,7 @@ class _Face(Head):
             mx, my = join(x * 1.12, (x * 1.05)[::-1]), join(top - 0.09 * (1 - 0.6 * side), (line - 0.01)[::-1])
             pen.area(mx, my, who.hair, 0.93, lift=0.02)
         r, g, b = who.lips
+        pen.soft(0.0, base, 1.35 * float(half.max()), 0.24, self.tone(0.8, 1.6), 0.6 * tight)
         red = 1.0 + 0.25 * tight
         lips: Colour = (min(255, int(r * red)), int(g * (1.0 - 0.4 * tight)), int(b * (1.0 - 0.4 * tight)))
         pen.between(x, top, inner_top, (int(lips[0] * 0.9), int(lips[1] * 0.9), int(lips[2] * 0.9)))

@@ -11,7 +11,7 @@ from abaw6.demo.sketch import Points, Sketch
 
 _ARC = np.linspace(0.0, 2.0 * np.pi, 41)[:-1]
 _LINE = np.linspace(0.0, 1.0, 7)
-_HAIRLINES = {"short": -0.72, "side": -0.7, "fringe": -0.6, "long": -0.74, "curly": -0.66, "bun": -0.78}
+_HAIRLINES = {"short": -0.72, "side": -0.7, "fringe": -0.68, "long": -0.74, "curly": -0.7, "bun": -0.78}
 _RIMS: dict[str, Colour] = {"round": (120, 96, 60), "square": (70, 70, 78), "dark-rim": (24, 22, 24)}
 
 
