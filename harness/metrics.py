@@ -102,6 +102,8 @@ class F1:
 # A mean is kept as a rounded number and the rest that rounding lost, so that the difference of two means stays exact
 # where all values carry a large offset.
 N, MEAN_P, REST_P, MEAN_T, REST_T, M2_P, M2_T, CROSS, MIN_P, MAX_P, MIN_T, MAX_T = range(12)
+MEANS = ((MEAN_P, REST_P), (MEAN_T, REST_T))
+SQUARES = ((M2_P, 0, 0), (M2_T, 1, 1), (CROSS, 0, 1))  # column, and the two sides whose distances it multiplies
 
 
 class _Moments:
@@ -122,17 +124,18 @@ class _Moments:
 
     def weighted(self, stats_VLk: Stats, weights_BV: NDArray[Any]) -> Stats:
         weights_BV = np.asarray(weights_BV, dtype=np.float64)
-        out_BLk = np.empty((len(weights_BV), *stats_VLk.shape[1:]))
-        _combine(stats_VLk, weights_BV, out_BLk)
+        out_BLk, cancelled_B = _combine(stats_VLk, weights_BV)
         drawn_BV = weights_BV > 0
         for label in range(stats_VLk.shape[1]):
             for low in (MIN_P, MIN_T):
                 out_BLk[:, label, low] = _smallest_drawn(stats_VLk[:, label, low], drawn_BV)
                 out_BLk[:, label, low + 1] = -_smallest_drawn(-stats_VLk[:, label, low + 1], drawn_BV)
+        for b in cancelled_B.nonzero()[0]:
+            out_BLk[b] = _chan(stats_VLk[drawn_BV[b]], weights_BV[b, drawn_BV[b]])
         return out_BLk
 
     def merge(self, stats_VLk: Stats) -> Stats:
-        return np.asarray(self.weighted(stats_VLk, np.ones((1, len(stats_VLk))))[0])
+        return _chan(stats_VLk, np.ones(len(stats_VLk)))
 
     def rows(self, stats_Lk: Stats) -> NDArray[np.int64]:
         return np.asarray(stats_Lk[..., N], dtype=np.int64)
@@ -223,36 +226,56 @@ def _moments(pred_R: Float64s, target_R: Float64s) -> tuple[float, ...]:
     return (float(n), mean_p, rest_p, mean_t, rest_t, *centred, *extremes)
 
 
-def _combine(stats_VLk: Stats, weights_BV: Float64s, out_BLk: Stats) -> None:
-    """Chan's formula for many weightings at once: `sum w*M2 + sum w*n*(mean - grand mean)^2`.
+def _chan(stats_VLk: Stats, weight_V: Float64s) -> Stats:
+    """Chan's formula, `sum w*M2 + sum w*n*(mean - grand mean)^2`: S_Lk of sets that occur `weight_V` (> 0) times."""
+    s = np.moveaxis(stats_VLk, -1, 0)
+    n_VL = weight_V[:, None] * s[N]
+    base, center, off = _offsets(s, n_VL)
+    out_Lk = np.empty(stats_VLk.shape[1:])
+    out_Lk[:, N] = n_VL.sum(axis=0)
+    for side, (mean, rest) in enumerate(MEANS):
+        out_Lk[:, mean], out_Lk[:, rest] = _two_sum(base[side], center[side])
+    for column, x, y in SQUARES:
+        out_Lk[:, column] = (weight_V[:, None] * s[column] + n_VL * off[x] * off[y]).sum(axis=0)
+    for low in (MIN_P, MIN_T):
+        out_Lk[:, low] = s[low].min(axis=0, initial=np.inf)
+        out_Lk[:, low + 1] = s[low + 1].max(axis=0, initial=-np.inf)
+    return out_Lk
 
-    Around the mean of all rows together it is one matrix product and a small correction to each draw's own mean; a
-    draw whose correction is not small, so that digits would cancel, is summed around its own mean instead.
+
+def _combine(stats_VLk: Stats, weights_BV: Float64s) -> tuple[Stats, NDArray[np.bool_]]:
+    """S_BLk of many weightings without extremes, and the draws that `_chan` must do again.
+
+    Around the mean of all sets together, Chan's formula is one matrix product and a correction to each draw's own
+    mean. Where that correction is not small, digits would cancel: such draws are named, not trusted.
     """
     s = np.moveaxis(stats_VLk, -1, 0)
-    n_VL = s[N]
-    total_BL = weights_BV @ n_VL
-    base_L, center_L, off = [], [], []
-    for mean, rest in ((MEAN_P, REST_P), (MEAN_T, REST_T)):
-        base_L.append(s[mean][n_VL.argmax(axis=0), np.arange(n_VL.shape[1])])
-        mean_VL = np.where(n_VL > 0, (s[mean] - base_L[-1]) + s[rest], 0.0)
-        center_L.append((n_VL * mean_VL).sum(axis=0) / np.maximum(n_VL.sum(axis=0), 1.0))
-        off.append(np.where(n_VL > 0, mean_VL - center_L[-1], 0.0))
-    grand = [weights_BV @ (n_VL * off_VL) / np.maximum(total_BL, 1.0) for off_VL in off]
-    out_BLk[..., N] = total_BL
-    for i, (mean, rest) in enumerate(((MEAN_P, REST_P), (MEAN_T, REST_T))):
-        out_BLk[..., mean], out_BLk[..., rest] = _two_sum(base_L[i], center_L[i] + grand[i])
-    risky_B = np.zeros(len(weights_BV), dtype=bool)
-    for column, x, y in ((M2_P, 0, 0), (M2_T, 1, 1), (CROSS, 0, 1)):
-        around_BL = weights_BV @ (s[column] + n_VL * off[x] * off[y])
+    base, center, off = _offsets(s, s[N])
+    out_BLk = np.empty((len(weights_BV), *stats_VLk.shape[1:]))
+    total_BL = out_BLk[..., N] = weights_BV @ s[N]
+    grand = [weights_BV @ (s[N] * off_VL) / np.maximum(total_BL, 1.0) for off_VL in off]
+    for side, (mean, rest) in enumerate(MEANS):
+        out_BLk[..., mean], out_BLk[..., rest] = _two_sum(base[side], center[side] + grand[side])
+    cancelled_B = np.zeros(len(weights_BV), dtype=bool)
+    for column, x, y in SQUARES:
+        around_BL = weights_BV @ (s[column] + s[N] * off[x] * off[y])
         out_BLk[..., column] = around_BL - total_BL * grand[x] * grand[y]
         if x == y:  # the cross-product is safe where both squares are (Cauchy-Schwarz)
-            risky_B |= (out_BLk[..., column] < 0.5 * around_BL).any(axis=1)
-    for b in risky_B.nonzero()[0]:
-        weight_V1 = weights_BV[b, :, None]
-        own = [off_VL - grand_BL[b] for off_VL, grand_BL in zip(off, grand, strict=True)]
-        for column, x, y in ((M2_P, 0, 0), (M2_T, 1, 1), (CROSS, 0, 1)):
-            out_BLk[b, :, column] = (weight_V1 * (s[column] + n_VL * own[x] * own[y])).sum(axis=0)
+            cancelled_B |= (out_BLk[..., column] < 0.5 * around_BL).any(axis=1)
+    return out_BLk, cancelled_B
+
+
+def _offsets(s: Stats, n_VL: Float64s) -> tuple[list[Float64s], list[Float64s], list[Float64s]]:
+    """Of both sides: a base_L near the means, the grand mean's distance from it, and each set's from the grand mean."""
+    base, center, off = [], [], []
+    for mean, rest in MEANS:
+        base_L = s[mean][n_VL.argmax(axis=0), np.arange(n_VL.shape[1])] if len(n_VL) else np.zeros(n_VL.shape[1])
+        mean_VL = np.where(n_VL > 0, (s[mean] - base_L) + s[rest], 0.0)
+        center_L = (n_VL * mean_VL).sum(axis=0) / np.maximum(n_VL.sum(axis=0), 1.0)
+        base.append(base_L)
+        center.append(center_L)
+        off.append(np.where(n_VL > 0, mean_VL - center_L, 0.0))
+    return base, center, off
 
 
 def _two_sum(a_L: Float64s, b_BL: Float64s) -> tuple[Float64s, Float64s]:
