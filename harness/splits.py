@@ -71,8 +71,8 @@ def histogram(target_RL: Floats, kind: Kind) -> Counts:
 def make_splits(which: str, videos: Sequence[Video], histograms: Histograms, *, dedupe: bool = False) -> list[Split]:
     """The splits a name stands for: official, fold-1 .. fold-5, folds (all five), all (official and folds), test.
 
-    `official` judges the validation side, `test` trains the same way and predicts the test side. `dedupe` drops from
-    their training what is also in a held-out recording. UserError for another name or fewer groups than folds,
+    `official` judges the validation side, `test` trains on the same videos and predicts the test side. `dedupe` drops
+    from their training the recordings that are on another side too; a fold never shares any. UserError for another name or fewer groups than folds,
     MissingData where a side has no videos.
     """
     if which not in NAMES:
@@ -186,9 +186,9 @@ def _official(name: str, videos: Sequence[Video], histograms: Histograms, dedupe
     for part, some in side.items():
         if not some:
             raise MissingData(f"Split {name}: this data has no videos on the {part} side")
-    held_groups = {video.group for video in side[held_side]}
-    pool = [video for video in side["train"] if not (dedupe and video.group in held_groups)]
-    train, chosen = inner(pool, histograms, keep=held_groups)
+    elsewhere = {video.group for video in videos if video.side != "train"}  # both sides: one training serves both splits
+    pool = [video for video in side["train"] if not (dedupe and video.group in elsewhere)]
+    train, chosen = inner(pool, histograms, keep=elsewhere)
     found = leaks((*pool, *side[held_side]), held_side)
     return check(Split(name, train, chosen, tuple(side[held_side]), found), official=True)
 
