@@ -145,10 +145,12 @@ def _pretrained(name: str, recipe: Any, resources: Resources) -> Mapping[str, Te
     """The encoder's weights after pre-training on data set `name`, from the store or computed now."""
     import torch
 
+    from harness.plugins import source_hash
     from netease_abaw6.pretrain import encoder_weights, fingerprint, image_files
 
     files = image_files(resources.locate(name))
-    key = {"data": name, "images": fingerprint(files), "seed": resources.seed, **recipe.facts()}
+    source = source_hash(encoder_weights)
+    key = {"data": name, "images": fingerprint(files), "seed": resources.seed, "source": source, **recipe.facts()}
     stored = resources.store.stage(
         "pretrain", key, lambda: encoder_weights(files, recipe, resources.seed, resources.device, resources.progress)
     )

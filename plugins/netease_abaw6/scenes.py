@@ -18,7 +18,6 @@ from harness.progress import Progress, silent
 from harness.types import Box, Detector, SceneFrame, Video, View
 
 if TYPE_CHECKING:
-    from sklearn.decomposition import PCA
     from sklearn.preprocessing import StandardScaler
 
     from harness.resources import Resources
@@ -64,8 +63,8 @@ class FittedScenes:
     source: str
     backgrounds: Backgrounds
     scaler: StandardScaler
-    pca: PCA
-    centres: Floats64  # K x D
+    axes: Floats64  # descriptor width x components
+    centres: Floats64  # K x components
     largest: int
     known: dict[str, int] = field(default_factory=dict)  # by video key, so that no frame is decoded twice
 
@@ -77,7 +76,7 @@ class FittedScenes:
         return self.known[video.key]
 
     def _nearest(self, descriptor_D: Floats64) -> int:
-        reduced_D = self.pca.transform(self.scaler.transform(descriptor_D[None]))[0]
+        reduced_D = (self.scaler.transform(descriptor_D[None]) @ self.axes)[0]
         return int(np.linalg.norm(self.centres - reduced_D, axis=1).argmin())
 
 
@@ -94,7 +93,6 @@ class ScenePartition:
     def fit(self, videos: Sequence[Video], view: View, seed: int) -> FittedScenes:
         """Learn the parts; MissingData where no training video has an uncropped frame."""
         from sklearn.cluster import KMeans
-        from sklearn.decomposition import PCA
         from sklearn.preprocessing import StandardScaler
 
         rows, seen, sources = [], [], set()
@@ -111,8 +109,8 @@ class ScenePartition:
             )
         scaler = StandardScaler().fit(np.stack(rows))
         standard_VD = scaler.transform(np.stack(rows))
-        pca = PCA(min(self.components, *standard_VD.shape), svd_solver="full").fit(standard_VD)
-        reduced_VD = pca.transform(standard_VD)
+        axes_DC = np.linalg.svd(standard_VD, full_matrices=False)[2][: self.components].T  # PCA: the mean is gone
+        reduced_VD = standard_VD @ axes_DC
         k = min(self.k, len(np.unique(reduced_VD.round(9), axis=0)))
         part_V = KMeans(k, n_init=10, random_state=seed).fit(reduced_VD).labels_
         part_V = merge_small(reduced_VD, part_V, self.minimum)
@@ -122,7 +120,7 @@ class ScenePartition:
             source=_told(sources, len(videos) - len(seen)),
             backgrounds=self.backgrounds,
             scaler=scaler,
-            pca=pca,
+            axes=axes_DC,
             centres=centres_KD,
             largest=int(np.bincount(part_V).argmax()),
             known={video.key: int(part) for video, part in zip(seen, part_V, strict=True)},
