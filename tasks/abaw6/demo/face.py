@@ -68,7 +68,8 @@ class _Face(Head):
 
     def brows(self) -> None:
         who = self.who
-        ink = tuple(min(int(h * 0.85), d) for h, d in zip(who.hair, self.tone(0.55), strict=True))
+        r, g, b = (min(int(h * 0.85), d) for h, d in zip(who.hair, self.tone(0.55), strict=True))
+        ink: Colour = (r, g, b)
         for s in (-1, 1):
             up_in, up_out, down = self.au("AU1", s), self.au("AU2", s), self.au("AU4", s)
             together = np.array([0.07, 0.055, 0.04, 0.03, 0.02]) * down
