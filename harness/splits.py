@@ -72,8 +72,8 @@ def make_splits(which: str, videos: Sequence[Video], histograms: Histograms, *, 
     """The splits a name stands for: official, fold-1 .. fold-5, folds (all five), all (official and folds), test.
 
     `official` judges the validation side, `test` trains on the same videos and predicts the test side. `dedupe` drops
-    from their training the recordings that are on another side too; a fold never shares any. UserError for another name or fewer groups than folds,
-    MissingData where a side has no videos.
+    from their training the recordings that are on another side too; a fold never shares any. UserError for another
+    name or fewer recordings than folds, MissingData where a side has no videos.
     """
     if which not in NAMES:
         raise unknown("split", which, NAMES)
@@ -186,7 +186,7 @@ def _official(name: str, videos: Sequence[Video], histograms: Histograms, dedupe
     for part, some in side.items():
         if not some:
             raise MissingData(f"Split {name}: this data has no videos on the {part} side")
-    elsewhere = {video.group for video in videos if video.side != "train"}  # both sides: one training serves both splits
+    elsewhere = {video.group for video in videos if video.side != "train"}  # one training serves both splits
     pool = [video for video in side["train"] if not (dedupe and video.group in elsewhere)]
     train, chosen = inner(pool, histograms, keep=elsewhere)
     found = leaks((*pool, *side[held_side]), held_side)
