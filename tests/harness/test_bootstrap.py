@@ -169,10 +169,12 @@ def test_a_difference_is_that_of_the_naive_draws(name: str) -> None:
     a_VLk, groups = statistics(name, good)
     b_VLk, _ = statistics(name, bad)
     found = bootstrap.paired(metrics.get(name), a_VLk, b_VLk, groups, draws=DRAWS)
-    drawn_B = np.array([
-        resampled(name, good, counts_G).mean() - resampled(name, bad, counts_G).mean()
-        for counts_G in all_weights(20, DRAWS)
-    ])
+    drawn_B = np.array(
+        [
+            resampled(name, good, counts_G).mean() - resampled(name, bad, counts_G).mean()
+            for counts_G in all_weights(20, DRAWS)
+        ]
+    )
     assert (found.p.low, found.p.high) == pytest.approx(np.quantile(drawn_B, [0.025, 0.975]), abs=1e-12)
     assert found.p.low > 0
     assert found.p.p_value == 2 / (DRAWS + 1)
