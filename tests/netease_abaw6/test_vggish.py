@@ -1,0 +1,319 @@
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from transformers.audio_utils import mel_filter_bank, spectrogram
+
+from harness.errors import MissingData, UserError
+from harness.types import AudioInput, Encoder
+from netease_abaw6.vggish import CHANNELS, SAMPLES, VGGishNet, log_mel, mel_filters, vggish
+
+TIME_S = np.arange(SAMPLES) / 16_000
+NOISE = np.random.default_rng(0).normal(size=SAMPLES)
+SOUNDS = {
+    "noise": 0.1 * NOISE,
+    "full-scale noise": np.clip(NOISE, -1, 1),
+    "loud tone": np.sin(2 * np.pi * 440 * TIME_S),
+    "sweep": 0.5 * np.sin(2 * np.pi * (100 + 3000 * TIME_S) * TIME_S),
+    "whisper": 1e-5 * NOISE,
+    "silence": np.zeros(SAMPLES),
+    "offset": np.full(SAMPLES, 0.7),
+    "click": np.eye(1, SAMPLES, 8000)[0],
+}
+
+
+def by_transformers(samples_S):
+    filters = mel_filter_bank(
+        257, 64, 125, 7500, 16_000, norm=None, mel_scale="kaldi", triangularize_in_mel_space=True
+    )
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
+    bands = spectrogram(
+        samples_S, window, 400, 160, 512, power=1.0, center=False, mel_filters=filters, mel_floor=0.0
+    )
+    return np.log(bands.T + 0.01)
+
+
+def by_definition(samples_S):
+    """Every frame, bin and band by its formula, in float64."""
+    n, k = np.arange(400), np.arange(257)
+    window = np.array([0.5 - 0.5 * math.cos(2 * math.pi * i / 400) for i in range(400)])
+    waves = np.exp(-2j * np.pi * np.outer(n, k) / 512)
+    mel = [1127 * math.log(1 + f / 700) for f in 8000 * k / 256]
+    low, high = (1127 * math.log(1 + f / 700) for f in (125, 7500))
+    edge = [low + i * (high - low) / 65 for i in range(66)]
+    filters = np.zeros((257, 64))
+    for band in range(64):
+        left, middle, right = edge[band : band + 3]
+        for b in range(1, 257):
+            if left < mel[b] <= middle:
+                filters[b, band] = (mel[b] - left) / (middle - left)
+            elif middle < mel[b] < right:
+                filters[b, band] = (right - mel[b]) / (right - middle)
+    rows = [np.abs((samples_S[160 * m : 160 * m + 400] * window) @ waves) @ filters for m in range(96)]
+    return np.log(np.stack(rows) + 0.01)
+
+
+def tensor(samples_S):
+    return torch.from_numpy(samples_S).float()[None]
+
+
+def float32(samples_S):
+    return samples_S.astype(np.float32).astype(np.float64)
+
+
+# -- front end ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reference", [by_transformers, by_definition])
+@pytest.mark.parametrize("sound", SOUNDS)
+def test_log_mel_equals_the_reference(sound, reference):
+    got = log_mel(tensor(SOUNDS[sound]))
+    assert (got.shape, got.dtype) == ((1, 1, 96, 64), torch.float32)
+    # transformers rounds its spectrum to single precision before the mel bands
+    tolerance = 1e-5 if reference is by_definition or sound not in ("loud tone", "offset") else 5e-5
+    np.testing.assert_allclose(got[0, 0].numpy(), reference(float32(SOUNDS[sound])), atol=tolerance, rtol=0)
+
+
+def test_silence_is_the_floor():
+    torch.testing.assert_close(log_mel(torch.zeros(2, SAMPLES)), torch.full((2, 1, 96, 64), math.log(0.01)))
+
+
+def test_a_batch_is_its_rows():
+    samples_BS = torch.from_numpy(np.stack(list(SOUNDS.values()))).float()
+    rows = torch.cat([log_mel(row[None]) for row in samples_BS])
+    torch.testing.assert_close(log_mel(samples_BS), rows, atol=1e-6, rtol=0)
+
+
+def test_windows_every_096_seconds_are_the_patches_of_one_long_spectrogram():
+    long = 0.1 * np.random.default_rng(1).normal(size=3 * 15_360 + 240).astype(np.float32)
+    whole = by_transformers(long.astype(np.float64))
+    windows = np.stack([long[15_360 * i : 15_360 * i + SAMPLES] for i in range(3)])
+    assert whole.shape == (3 * 96, 64)
+    got = log_mel(torch.from_numpy(windows)).reshape(3 * 96, 64)
+    np.testing.assert_allclose(got.numpy(), whole, atol=1e-5)
+
+
+def test_short_windows_are_padded_with_silence():
+    short = tensor(SOUNDS["noise"])[:, :9000]
+    assert torch.equal(log_mel(short), log_mel(nn.functional.pad(short, (0, SAMPLES - 9000))))
+
+
+def test_long_windows_are_refused():
+    with pytest.raises(ValueError, match="at most 15600 samples"):
+        log_mel(torch.zeros(1, SAMPLES + 1))
+
+
+def test_mel_filters_are_the_published_bank():
+    reference = mel_filter_bank(
+        257, 64, 125, 7500, 16_000, norm=None, mel_scale="kaldi", triangularize_in_mel_space=True
+    )
+    np.testing.assert_allclose(mel_filters(), reference, atol=1e-12)
+    assert not mel_filters()[0].any()
+
+
+# -- network ------------------------------------------------------------------------------------
+
+
+def reference_net(state, patches, *, prefixes, final_relu):
+    """The published architecture, written down once more with functions only."""
+    conv, full = prefixes
+    x = patches
+    for index, pooled in ((0, True), (3, True), (6, False), (8, True), (11, False), (13, True)):
+        x = nn.functional.conv2d(x, state[f"{conv}.{index}.weight"], state[f"{conv}.{index}.bias"], padding=1).relu()
+        x = nn.functional.max_pool2d(x, 2) if pooled else x
+    x = torch.transpose(torch.transpose(x, 1, 3), 1, 2).reshape(len(patches), -1)
+    for index, relu in ((0, True), (2, True), (4, final_relu)):
+        x = nn.functional.linear(x, state[f"{full}.{index}.weight"], state[f"{full}.{index}.bias"])
+        x = x.relu() if relu else x
+    return x
+
+
+@pytest.fixture
+def small_state():
+    torch.manual_seed(0)
+    return VGGishNet(width=0.0625, embedding=16).state_dict()
+
+
+@pytest.mark.parametrize(
+    ("prefixes", "final_relu"),
+    [(("features", "embeddings"), True), (("features_network", "embedding_network"), False)],
+    ids=["torchvggish", "torchaudio"],
+)
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_both_public_layouts_load(tmp_path, small_state, prefixes, final_relu, suffix):
+    names = {"features": prefixes[0], "embeddings": prefixes[1]}
+    state = {f"{names[n.split('.')[0]]}.{n.split('.', 1)[1]}": t.clone() for n, t in small_state.items()}
+    path = tmp_path / f"vggish{suffix}"
+    save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
+    encoder = vggish(weights=str(path), width=0.0625, embedding=16, final_relu=final_relu)
+    samples_BS = torch.cat([tensor(SOUNDS["noise"]), tensor(SOUNDS["sweep"])])
+    with torch.no_grad():
+        expected = reference_net(state, log_mel(samples_BS), prefixes=prefixes, final_relu=final_relu)
+        torch.testing.assert_close(encoder(samples_BS), expected, atol=1e-4, rtol=1e-5)
+    assert bool((expected < 0).any()) != final_relu
+
+
+def test_the_published_size_has_72_million_parameters():
+    with torch.device("meta"):
+        net = VGGishNet()
+    assert sum(p.numel() for p in net.parameters()) == 72_141_184
+    assert [m.out_channels for m in net.features if isinstance(m, nn.Conv2d)] == list(CHANNELS)
+    assert [tuple(m.weight.shape) for m in net.embeddings if isinstance(m, nn.Linear)] == [
+        (4096, 12288),
+        (4096, 4096),
+        (128, 4096),
+    ]
+
+
+# -- encoder ------------------------------------------------------------------------------------
+
+
+def test_it_is_an_encoder():
+    encoder = vggish(weights="random", width=0.0625, embedding=16)
+    assert isinstance(encoder, Encoder)
+    assert (encoder.modality, encoder.dim, encoder.input) == ("audio", 16, AudioInput(16_000, 0.975, 0.96))
+    assert round(encoder.input.window * encoder.input.rate) == SAMPLES
+    tokens_BD = encoder(torch.randn(3, SAMPLES))
+    assert (tokens_BD.shape, tokens_BD.dtype) == ((3, 16), torch.float32)
+
+
+def test_every_parameter_gets_a_gradient_also_after_inference_mode():
+    torch.manual_seed(0)
+    encoder = vggish(weights="random", width=0.0625, embedding=16, final_relu=False)
+    samples_BS = torch.from_numpy(np.stack([SOUNDS["noise"], SOUNDS["sweep"]])).float()
+    with torch.inference_mode():
+        encoder(samples_BS)
+    encoder(samples_BS).square().sum().backward()
+    for name, parameter in encoder.module.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_a_frozen_one_has_nothing_to_adapt():
+    encoder = vggish(weights="random", width=0.0625, embedding=16, frozen=True)
+    assert encoder.module is None
+    assert not encoder(torch.randn(1, SAMPLES)).requires_grad
+
+
+def test_a_narrow_one_learns_pitch_from_scratch():
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    encoder = vggish(weights="random", width=0.0625, embedding=16)
+    head = nn.Linear(16, 1)
+    pitch_N = rng.uniform(100, 400, 80)
+    tones = np.sin(2 * np.pi * pitch_N[:, None] * TIME_S) + 0.3 * np.sin(4 * np.pi * pitch_N[:, None] * TIME_S)
+    samples_NS = torch.from_numpy(0.2 * tones * rng.uniform(0.5, 2, (80, 1))).float()
+    target_N1 = torch.from_numpy((pitch_N - 250) / 87).float()[:, None]
+    optimiser = torch.optim.AdamW([*encoder.module.parameters(), *head.parameters()], lr=2e-3)
+    for _ in range(40):
+        rows = torch.from_numpy(rng.permutation(48)[:16])
+        loss = (head(encoder(samples_NS[rows])) - target_N1[rows]).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    with torch.no_grad():
+        guess = head(encoder(samples_NS[48:]))
+    assert np.corrcoef(guess[:, 0], target_N1[48:, 0])[0, 1] > 0.9
+
+
+# -- errors -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weights", [None, "nowhere/vggish-10086976.pth"])
+def test_missing_weights_name_the_known_files(weights):
+    with pytest.raises(MissingData, match=r"vggish-10086976\.pth .*torchvggish.*vggish\.pt .*torchaudio") as raised:
+        vggish(weights=weights)
+    assert raised.value.exit_code == 3
+
+
+def test_weights_of_another_size_say_what_differs(tmp_path, small_state):
+    torch.save(small_state, tmp_path / "small.pth")
+    with pytest.raises(UserError, match=r"embeddings\.0\.bias: expected \(512,\), came \(256,\)"):
+        vggish(weights=str(tmp_path / "small.pth"), width=0.125, embedding=16)
+
+
+def test_a_file_that_is_no_checkpoint_is_a_users_mistake(tmp_path):
+    for name, content in (("a.pth", b"not a checkpoint"), ("b.safetensors", b"neither"), ("c.pth", b"")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UserError, match="cannot be read as weights"):
+            vggish(weights=str(tmp_path / name))
+
+
+def test_a_pickle_with_code_in_it_is_not_run(tmp_path):
+    torch.save({"features.0.weight": Path("somewhere")}, tmp_path / "bad.pth")
+    with pytest.raises(UserError, match="cannot be read as weights"):
+        vggish(weights=str(tmp_path / "bad.pth"))
+
+
+@pytest.mark.parametrize("options", [{"width": 0}, {"embedding": 0}, {"hop": 0}])
+def test_impossible_sizes_are_refused(options):
+    with pytest.raises(UserError, match="vggish takes width > 0"):
+        vggish(weights="random", **options)
+
+
+# -- post-processing ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pca(tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "pca.npz"
+    np.savez(path, pca_eigen_vectors=np.linalg.qr(rng.normal(size=(16, 16)))[0], pca_means=rng.random((16, 1)))
+    return path
+
+
+def reference_postprocess(tokens_BD, path):
+    """AudioSet's: np.uint8 cuts off; the lab then divided by 255."""
+    stored = np.load(path)
+    applied = (stored["pca_eigen_vectors"] @ (tokens_BD.T.astype(float) - stored["pca_means"].reshape(-1, 1))).T
+    return ((np.clip(applied, -2, 2) + 2) * (255 / 4)).astype(np.uint8) / 255
+
+
+def test_pca_is_whitened_clipped_and_cut_to_8_bits(pca):
+    torch.manual_seed(0)
+    plain = vggish(weights="random", width=0.0625, embedding=16)
+    torch.manual_seed(0)
+    whitened = vggish(weights="random", width=0.0625, embedding=16, pca=str(pca))
+    samples_BS = torch.from_numpy(np.stack(list(SOUNDS.values()))).float()
+    with torch.no_grad():
+        got, expected = whitened(samples_BS).numpy(), reference_postprocess(plain(samples_BS).numpy(), pca)
+    steps = np.round((got - expected) * 255)
+    assert (steps != 0).mean() < 0.02  # where float32 and float64 fall on two sides of a step
+    assert np.abs(steps).max() <= 1
+    assert whitened.module is None
+
+
+def test_the_published_pca_parameters_fit():
+    folder = os.environ.get("HARNESS_TEST_DATA")
+    if not folder:
+        pytest.skip("HARNESS_TEST_DATA is not set")
+    path = Path(folder) / "weights" / "vggish_pca_params.npz"
+    encoder = vggish(weights="random", width=0.0625, pca=str(path))
+    with torch.no_grad():
+        tokens_BD = encoder(tensor(SOUNDS["noise"]))
+        plain_BD = encoder.net(log_mel(tensor(SOUNDS["noise"]))).numpy()
+    assert tokens_BD.shape == (1, 128)
+    assert np.abs(tokens_BD.numpy() - reference_postprocess(plain_BD, path)).max() <= 1 / 255 + 1e-6
+
+
+def test_pca_of_another_width_is_refused(pca):
+    with pytest.raises(UserError, match="tokens of width 16, came embedding=32"):
+        vggish(weights="random", width=0.0625, embedding=32, pca=str(pca))
+
+
+def test_missing_pca_is_missing_data():
+    with pytest.raises(MissingData, match=r"expected vggish_pca_params\.npz"):
+        vggish(weights="random", width=0.0625, pca="nowhere.npz")
+
+
+def test_arrays_of_other_names_are_refused(tmp_path):
+    np.savez(tmp_path / "other.npz", mean=np.zeros(3))
+    with pytest.raises(UserError, match="expected arrays pca_eigen_vectors and pca_means, came mean"):
+        vggish(weights="random", width=0.0625, pca=str(tmp_path / "other.npz"))
