@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -42,7 +43,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
         if (repository / file).exists():
             shutil.copy(repository / file, source)
     for folder in ("harness", "plugins", "tasks", "tests", "leaderboards"):
-        shutil.copytree(repository / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        shutil.copytree(repository / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
     out = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
     done = subprocess.run([*pip, "--wheel-dir", str(out), str(source)], capture_output=True, text=True, check=False)
@@ -90,8 +91,8 @@ def test_constraints_pin_every_dependency_without_addresses(project: dict, repos
     lines = [line for line in (repository / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
     pins = {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lines)}
     assert [line for line in lines if "/" in line or "@" in line or "+" in line] == []
-    wanted = [*project["project"]["dependencies"], *sum(project["project"]["optional-dependencies"].values(), [])]
-    for requirement in map(Requirement, wanted):
+    extras = project["project"]["optional-dependencies"].values()
+    for requirement in map(Requirement, chain(project["project"]["dependencies"], *extras)):
         name = canonicalize_name(requirement.name)
         assert name in pins, f"{name} is not in constraints.txt"
         assert pins[name] in requirement.specifier, f"{name} {pins[name]} is outside {requirement.specifier}"
