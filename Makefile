@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+MADE := $(VENV)/.made
 RUN_ENV := $(VENV)/.run-ready
 DEV_ENV := $(VENV)/.dev-ready
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
@@ -40,11 +41,12 @@ env: $(RUN_ENV)
 dev: $(DEV_ENV)
 
 # The environment is made once and used again until its two sources change.
-$(BIN)/python:
+$(MADE):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
+	@touch $@
 
-$(RUN_ENV): $(BIN)/python pyproject.toml constraints.txt
+$(RUN_ENV): $(MADE) pyproject.toml constraints.txt
 	$(PIP) -e .
 	@touch $@
 
