@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK, LINE, FILL, DECIDED, SHADE = "#222222", "#2f6690", "#c9dcea", "#2f6690", "#9a9a9a"
+INK, LINE, FILL, SHADE, WARN = "#222222", "#2f6690", "#c9dcea", "#9a9a9a", "#b00020"
 NOT_FOR_USE = "trained on the demo world: not for real use"
 
 
@@ -70,9 +70,7 @@ def _title(figure: Figure, title: str, face_F: NDArray[np.bool_], demo: bool, ke
     seen = f"no face in {missing} (shaded)" if missing else "a face in all of them"
     figure.text(0.02, 1 - 0.47 * inch, f"{len(face_F)} frames, {seen}{key}", fontsize=10, color=INK, va="top")
     if demo:
-        figure.text(
-            0.98, 1 - 0.45 * inch, NOT_FOR_USE, fontsize=12, color="#b00020", va="top", ha="right", weight="bold"
-        )
+        figure.text(0.98, 1 - 0.45 * inch, NOT_FOR_USE, fontsize=12, color=WARN, va="top", ha="right", weight="bold")
 
 
 def _curves(figure: Figure, scores_RL: Floats, edges_E: Any, face_F: Any, kind: Kind, labels: Sequence[str]) -> None:
@@ -83,7 +81,7 @@ def _curves(figure: Figure, scores_RL: Floats, edges_E: Any, face_F: Any, kind: 
     for axes, label, scores_R, decided_R in zip(all_axes, labels, scores_RL.T, decided_RL.T, strict=True):
         base = 0.0 if kind.low <= 0 <= kind.high else kind.low
         axes.stairs(scores_R, edges_E, baseline=base, fill=True, color=FILL)
-        axes.stairs(np.where(decided_R, scores_R, base), edges_E, baseline=base, fill=True, color=DECIDED)
+        axes.stairs(np.where(decided_R, scores_R, base), edges_E, baseline=base, fill=True, color=LINE)
         axes.stairs(scores_R, edges_E, baseline=None, color=LINE, linewidth=1.1)
         axes.set_ylim(kind.low, kind.high)
         if kind.low < 0 < kind.high:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from harness.rawvideo import RawVideo
     from harness.types import Detector, Floats
 
-NOT_FOR_USE = "trained on the demo world: not for real use"
-
 
 @click.command()
 @click.argument("video", type=click.Path(path_type=Path))
@@ -97,6 +95,7 @@ def models_to_use(
     if task is None:
         raise UserError("Expected --task NAME, --task all, or --run RUN")
     known = plugins.provided("tasks")
+    system = plugins.pipeline(plugin).name if plugin else None
     if task != "all" and task not in known:
         raise unknown("task", task, [*known, "all"])
     found: dict[str, Path | MissingData] = {}
@@ -104,7 +103,7 @@ def models_to_use(
         line = f"harness run --plugin {plugin or a_plugin(plugins)} --task {name}"
         whose = f" of {plugin}" if plugin else ""
         missing = MissingData(f"No finished run{whose} on {name!r} in {runs}. To make one, type: {line}")
-        found[name] = model.find(runs, name, plugin) or missing
+        found[name] = model.find(runs, name, system) or missing
     errors = [where for where in found.values() if isinstance(where, MissingData)]
     if len(errors) == len(found):
         raise errors[0]
@@ -141,7 +140,7 @@ def open_model(where: Path | MissingData, task: str | None, device: str) -> Mode
 
 
 def _predict_one(raw: RawVideo, model: Model, detector: Detector, out: Path, file_format: str) -> None:
-    from harness.timeline import timeline_png
+    from harness.timeline import NOT_FOR_USE, timeline_png
 
     scores_RL = model.predict(raw.video, raw.view)
     per_frame = model.level == "frame"
@@ -186,13 +185,14 @@ def score_table(model: Model, scores_RL: Floats) -> pd.DataFrame:
 
     table = pd.DataFrame(scores_RL, columns=list(model.labels))
     decisions_RL = model.kind.decide(scores_RL)
-    values = model.kind.name == "continuous"
-    table["decision"] = [
-        " ".join(
-            f"{label}={x:.4f}" if values else label for label, x in zip(model.labels, row, strict=True) if values or x
-        )
-        for row in decisions_RL
-    ]
+    texts = []
+    for row in decisions_RL:
+        pairs = zip(model.labels, row.tolist(), strict=True)
+        if model.kind.name == "continuous":
+            texts.append(" ".join(f"{label}={value:.4f}" for label, value in pairs))
+        else:
+            texts.append(" ".join(label for label, holds in pairs if holds))
+    table["decision"] = texts
     return table
 
 
@@ -207,6 +207,8 @@ def clip_table(raw: RawVideo, model: Model, scores_RL: Floats) -> pd.DataFrame:
 
 def provenance(raw: RawVideo, model: Model, detector: Detector) -> dict[str, Any]:
     """What a prediction was made with, and what is to be known of it."""
+    from harness.timeline import NOT_FOR_USE
+
     sound = raw.view.audio(raw.video)
     return {
         "video": raw.video.id,
@@ -225,8 +227,9 @@ def provenance(raw: RawVideo, model: Model, detector: Detector) -> dict[str, Any
 
 def data_of(model: Model) -> str:
     """What the model was trained on, as the `data` column says it."""
-    about: Mapping[str, Any] = model.about
-    return f"demo ({NOT_FOR_USE})" if model.demo else str(about.get("data", ""))
+    from harness.timeline import NOT_FOR_USE
+
+    return f"demo ({NOT_FOR_USE})" if model.demo else str(model.about.get("data", ""))
 
 
 def _stamped(table: pd.DataFrame, model: Model) -> pd.DataFrame:

@@ -142,12 +142,10 @@ def preset_of(weights: Path, sha256: str, asked: str | None) -> str:
 
 def load(weights: Path, preset: Preset) -> RetinaFaceNet:
     """The network with the checkpoint's weights, ready to detect; UserError where they do not fit the preset."""
-    import pickle
-
     try:
         saved = torch.load(weights, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise UserError(f"{weights} is not a PyTorch checkpoint of plain tensors: {error}") from None
+    except Exception as error:  # on a file of another kind torch raises nearly anything
+        raise UserError(f"{weights} is not a PyTorch checkpoint of plain tensors: {error}") from error
     state = saved.get("state_dict", saved)
     net = RetinaFaceNet(preset.backbone, preset.slope, preset.width)
     try:
@@ -160,14 +158,14 @@ def load(weights: Path, preset: Preset) -> RetinaFaceNet:
 
 def prepare(images: Sequence[Image], max_side: int) -> tuple[Tensor, tuple[float, float]]:
     """RGB frames of one size -> BGR minus the mean as pixels_BCHW, and what (x, y) must be multiplied by to go back."""
-    pixels_BCHW = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).flip(1).float()
+    pixels_BCHW = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
     height, width = pixels_BCHW.shape[2:]
     scale_xy = (1.0, 1.0)
     if 0 < max_side < max(height, width):
         size = (round(height * max_side / max(height, width)), round(width * max_side / max(height, width)))
         pixels_BCHW = torch.nn.functional.interpolate(pixels_BCHW, size=size, mode="bilinear", antialias=True)
         scale_xy = (width / size[1], height / size[0])
-    return pixels_BCHW - torch.tensor(BGR_MEAN).view(1, 3, 1, 1), scale_xy
+    return pixels_BCHW.flip(1).float() - torch.tensor(BGR_MEAN).view(1, 3, 1, 1), scale_xy
 
 
 @lru_cache(maxsize=4)
