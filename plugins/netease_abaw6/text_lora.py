@@ -104,9 +104,10 @@ def text_lora(
             f"or model={TINY}, which is untrained"
         )
     base, tokenize = tiny(max_tokens) if model == TINY else pretrained(model, max_tokens)
-    if pooling == "max128" and base.config.hidden_size < 128:
-        raise UserError(f"pooling='max128' needs a model of width 128 or more, {model} has {base.config.hidden_size}")
     adapted = _with_adapters(base, model, rank=rank, alpha=alpha, dropout=dropout, targets=targets)
+    width = int(adapted.config.hidden_size)
+    if pooling == "max128" and width < 128:
+        raise UserError(f"pooling='max128' needs a model of width 128 or more, {model} has {width}")
     if model == TINY:
         adapted.requires_grad_(True)
     return LoraText(adapted.eval(), tokenize, pooling, concat_plain)
