@@ -103,9 +103,10 @@ def train(
     model = build(recipe, seed).to(device).train()
     optimiser = torch.optim.AdamW(_groups(model, recipe.weight_decay), lr=0.0, betas=(recipe.beta1, recipe.beta2))
     begin = _resume(checkpoint, model, optimiser, recipe, seed)
-    images = Collection(files, round(recipe.image * 8 / 7), progress) if begin < recipe.epochs else None
+    if begin == recipe.epochs:
+        return model.eval()
+    images = Collection(files, round(recipe.image * 8 / 7), progress)
     for epoch in progress(range(begin, recipe.epochs), "pre-train the image encoder", total=recipe.epochs - begin):
-        assert images is not None
         loss = _one_epoch(model, optimiser, images, recipe, seed, epoch, device)
         if report is not None:
             report(epoch, loss)

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from harness.errors import MissingData, UserError
-from harness.progress import Progress
+from harness.progress import Progress, silent
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 IN_MEMORY = 4 * 2**30  # bytes; a larger collection is decoded batch by batch
@@ -52,11 +52,9 @@ class Collection:
 
     def __init__(self, files: Sequence[Path], side: int, progress: Progress) -> None:
         self.files, self.side = list(files), side
-        self._pool = ThreadPoolExecutor(max_workers=max(1, torch.get_num_threads()))
         self._images_NCSS: Tensor | None = None
         if len(self.files) * 3 * side * side <= IN_MEMORY:
-            read = progress(self._pool.map(self._read, self.files), "read images", total=len(self.files))
-            self._images_NCSS = torch.from_numpy(np.stack(list(read)))
+            self._images_NCSS = self._read_all(self.files, progress)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -65,7 +63,12 @@ class Collection:
         """images_BCSS, uint8."""
         if self._images_NCSS is not None:
             return self._images_NCSS[indices_B]
-        return torch.from_numpy(np.stack(list(self._pool.map(self._read, [self.files[i] for i in indices_B.tolist()]))))
+        return self._read_all([self.files[i] for i in indices_B.tolist()], silent)
+
+    def _read_all(self, files: Sequence[Path], progress: Progress) -> Tensor:
+        with ThreadPoolExecutor(max_workers=torch.get_num_threads()) as pool:
+            read = progress(pool.map(self._read, files), "read images", total=len(files))
+            return torch.from_numpy(np.stack(list(read)))
 
     def _read(self, path: Path) -> np.ndarray:
         try:
