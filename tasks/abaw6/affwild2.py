@@ -60,11 +60,11 @@ class AffWild2:
         """The file a track's labels are read from."""
         return self._labels().folders[video.side] / f"{video.id}.txt"
 
-    def image_count(self, video: Video) -> int:
-        """Image files of a track, those beyond its label rows too."""
-        folder = image_folders(find_media(self._root).crops).get(video.id)
+    def image_counts(self) -> dict[str, int]:
+        """Image files by video id, those beyond its label rows too."""
+        folders = image_folders(find_media(self._root).crops)
         with Manifest(self._root) as manifest:
-            return int(manifest.numbers(folder).sum()) if folder else 0
+            return {name: int(manifest.numbers(folder).sum()) for name, folder in folders.items()}
 
     def view(self) -> FolderView:
         """A new view; it shares no object with this reader."""

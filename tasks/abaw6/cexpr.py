@@ -28,11 +28,11 @@ class CExpr(AffWild2):
             return rafdb_compound.target(compound, video, self._task.labels)
         return super().targets(video)
 
-    def image_count(self, video: Video) -> int:
-        """Image files of a video; 1 or 0 for a RAF-DB image."""
-        if video.id.startswith(rafdb_compound.PREFIX):
-            return int(video.face_F.sum())
-        return super().image_count(video)
+    def image_counts(self) -> dict[str, int]:
+        """Image files by video id; 1 for each RAF-DB image."""
+        compound = self._compound()
+        stills = rafdb_compound.paths(compound) if compound else {}
+        return super().image_counts() | dict.fromkeys(stills, 1)
 
     def view(self) -> FolderView:
         """A new view; it shares no object with this reader."""
@@ -48,7 +48,7 @@ class CExpr(AffWild2):
             raise MissingData(
                 f"{self._root} holds no labelled videos for CE, and C-EXPR-DB itself has none. Three ways to train: "
                 "(1) label videos in the Aff-Wild2 layout, 'CE_Recognition_Challenge/{Train_Set,Validation_Set}/"
-                "<video>.txt'; (2) put RAF-DB's compound part below the folder ('compound/EmoLabel', 'compound/Image'); "
+                "<video>.txt'; (2) put RAF-DB's compound part below it ('compound/EmoLabel', 'compound/Image'); "
                 "(3) zero-shot: predict with a finished EXPR run (harness run --task expr, then harness predict)"
             )
         return labels

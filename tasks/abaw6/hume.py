@@ -58,11 +58,11 @@ class HumeVidmimic2:
         """The table a clip's labels are read from."""
         return self._split_tables()[video.side].path
 
-    def image_count(self, video: Video) -> int:
-        """Image files of a clip."""
-        folder = image_folders(find_media(self._root).crops).get(video.id)
+    def image_counts(self) -> dict[str, int]:
+        """Image files by clip."""
+        folders = image_folders(find_media(self._root).crops)
         with Manifest(self._root) as manifest:
-            return int(manifest.numbers(folder).sum()) if folder else 0
+            return {name: int(manifest.numbers(folder).sum()) for name, folder in folders.items()}
 
     def view(self) -> FolderView:
         """A new view; it shares no object with this reader."""

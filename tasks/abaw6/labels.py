@@ -45,9 +45,9 @@ def read_rows(path: Path, task: TaskSpec, partial_rows: PartialRows) -> Floats:
     if task.kind.name == "any_of":
         return _occurrence(_numbers(path, rows, len(order), _occurrence_error(len(order)))[:, order], partial_rows)
     low, high = task.kind.low, task.kind.high
-    values_RL = _numbers(path, rows, len(order), _value_error(len(order), low, high))[:, order]
+    values_RL: NDArray[np.float64] = _numbers(path, rows, len(order), _value_error(len(order), low, high))[:, order]
     values_RL[(values_RL == -5).any(axis=1)] = np.nan
-    return np.asarray(values_RL, np.float32)
+    return values_RL.astype(np.float32)
 
 
 def _lines(path: Path) -> list[str]:
@@ -110,7 +110,7 @@ def _numbers(path: Path, rows: Sequence[str], columns: int, rule: tuple[str, Fau
 
 
 def _one_hot(class_R: NDArray[np.float64], order: NDArray[np.intp]) -> Floats:
-    target_RL = (class_R[:, None] == order[None, :]).astype(np.float32)
+    target_RL: Floats = (class_R[:, None] == order[None, :]).astype(np.float32)
     target_RL[class_R < 0] = np.nan
     return target_RL
 

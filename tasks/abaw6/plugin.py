@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from harness.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    import click
+
     from harness.types import Reader, TaskSpec
 
 DEMO_NAMES = ("aff-wild2", "c-expr", "hume-vidmimic2", "demo-pretrain")
@@ -44,3 +46,12 @@ def locate_dataset(name: str, demo: bool) -> Path | None:
     root = cache_home() / "demo" / name
     write(name, root, shown)
     return root
+
+
+@hookimpl
+def add_commands(cli: click.Group) -> None:
+    """`harness data demo`, which belongs here: the core knows nothing of the demo world."""
+    from abaw6.demo_command import demo
+    from harness.cli.data import data
+
+    data.add_command(demo)
