@@ -86,9 +86,9 @@ class Store:
         """Every entry's file."""
         yield from sorted(self.root.glob("*/*.safetensors"))
 
-    def verify(self) -> list[Path]:
-        """Entries whose checksum no longer holds; each is set aside."""
-        return [path for path in self.entries() if self._read(path) is None]
+    def whole(self, path: Path) -> bool:
+        """Whether an entry's checksum holds; a damaged one is set aside."""
+        return self._read(path) is not None
 
     def _read(self, path: Path) -> Entry | None:
         from safetensors import SafetensorError, safe_open
@@ -147,3 +147,10 @@ def write_whole(path: Path, content: bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def leftovers(root: Path) -> list[Path]:
+    """What damage and killed writes left below a store: entries set aside, and temporary files over an hour old."""
+    aside = [path for path in root.glob("*/*") if ".damaged-" in path.name]
+    stale = [path for path in root.glob("*/.*.tmp") if path.stat().st_mtime < time.time() - 3600]
+    return aside + stale

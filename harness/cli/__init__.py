@@ -1,0 +1,80 @@
+"""The command line: `harness --help` imports neither torch, pandas nor sklearn; each command loads its own."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from harness.errors import HarnessError
+
+COMMANDS = {
+    "run": "harness.cli.run:run",
+    "predict": "harness.cli.predict:predict",
+    "plugins": "harness.cli.plugins:plugins",
+    "cache": "harness.cli.cache:cache",
+}
+
+
+class Commands(click.Group):
+    """The built-in commands, imported when used, and those plugins add."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        self._ask_plugins()
+        return sorted({*COMMANDS, *self.commands})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            module, attribute = COMMANDS[cmd_name].split(":")
+            command: click.Command = getattr(import_module(module), attribute)
+            return command
+        self._ask_plugins()
+        return self.commands.get(cmd_name)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        from harness.errors import unknown
+
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            raise unknown("command", args[0], self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
+
+    def _ask_plugins(self) -> None:
+        if not self.commands:
+            from harness.plugins import load
+
+            load().hook.add_commands(cli=self)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="abaw-harness")
+def cli() -> None:
+    """Benchmark methods of affective behaviour analysis on the five ABAW6 tracks: VA, EXPR, AU, CE and EMI.
+
+    \b
+    harness run --plugin netease_abaw6 --task expr      one method, one task, the official split
+    harness leaderboard                                 tables of what was run, beside published scores
+    harness predict CLIP --task expr                    a finished run's model on a raw video
+    harness data check                                  what of a data set is there
+
+    With no data set configured, everything runs on a small made-up world and says "demo".
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; a user's mistake is one line on standard error and its exit code."""
+    try:
+        code = cli.main(arguments, standalone_mode=False)
+    except HarnessError as error:
+        click.echo(f"harness: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.exceptions.Abort:
+        click.echo("harness: interrupted; nothing is lost, the same command goes on from here", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        click.echo("harness: interrupted; nothing is lost, the same command goes on from here", err=True)
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)

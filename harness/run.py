@@ -1,0 +1,147 @@
+"""The straight line of a run: read, split, adapt, encode, partition, fit, predict, vote, smooth, choose, judge, record.
+
+Each stage asks the store first, so a killed run goes on where it was, and a changed last stage redoes only itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness import model, records
+from harness.adapt import Adapted
+from harness.clips import Track, track
+from harness.context import Context
+from harness.encode import encode
+from harness.fit import fit, fit_parts, restore, scores_of, widths_of
+from harness.judge import Judged, judge
+from harness.partition import Parts, partition
+from harness.plugins import files_hash
+from harness.predict import choose_setting, predictions_table
+from harness.row import cost_of, row_of
+from harness.splits import Split
+from harness.store import Entry, Tensors, write_whole
+from harness.types import Floats, Video
+
+SOURCE = ("harness.fit", "harness.clips")
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Where one run leaves its files."""
+
+    path: Path
+
+    def row(self, split: str) -> Path:
+        return self.path / f"{split}.json"
+
+    def finished(self, split: str) -> dict[str, Any] | None:
+        """The split's row where it is finished: the row is written last."""
+        return records.read_row(self.row(split)) if self.row(split).exists() else None
+
+
+def run_split(context: Context, split: Split, folder: Folder, *, facts: Mapping[str, Any], keep_model: bool) -> dict[str, Any]:
+    """One split from data to row; everything it leaves is on disk before the row is."""
+    began = time.perf_counter()
+    context.choices.clear()
+    context.store.visits.clear()
+    stages = Stages(context, split)
+    for one in stages.adapted.values():
+        context.choices.append({"modality": one.modality, **one.train()})
+    parts = stages.parts
+    scores = stages.scores()
+    decider = model.decider_of(context.plan)
+    setting = choose_setting(context, decider, split.inner, scores)
+    final = {video.key: decider(scores[video.key], video, setting) for video in split.held}
+    judged = judge(context, split.held, final) if split.name != "test" else None
+    _leave_files(context, split, folder, final, parts, judged)
+    if keep_model:
+        about = {"setting": setting, "data": context.data, "split": split.name, "k": parts.k}
+        builders = {m: one.build for m, one in stages.adapted.items()}
+        model.save(folder.path / "model", context.plan, builders, stages.classifiers(), stages.widths, about)
+    cost = cost_of(context.store.visits, time.perf_counter() - began)
+    row = row_of(context, split, parts, judged, facts, cost)
+    records.write_row(folder.row(split.name), row)
+    return row
+
+
+class Stages:
+    """The stages of one split, each computed when first needed; what the store has is never loaded for nothing."""
+
+    def __init__(self, context: Context, split: Split) -> None:
+        self.context, self.split = context, split
+        self.adapted = {m: Adapted(context, split, m) for m in context.plan.encoders}
+
+    @cached_property
+    def parts(self) -> Parts:
+        return partition(self.context, self.split)
+
+    @cached_property
+    def tracks(self) -> dict[str, Track]:
+        """Every video of the split with its tokens, encoded now where the store lacks them."""
+        videos = (*self.split.train, *self.split.inner, *self.split.held)
+        encoded = {m: encode(self.context, one, videos) for m, one in self.adapted.items()}
+        fill = self.context.plan.pipeline.fill_faces
+        return {v.key: track(v, {m: encoded[m][v.key] for m in encoded}, fill) for v in videos}
+
+    @property
+    def widths(self) -> dict[str, int]:
+        return widths_of(list(self.tracks.values()))
+
+    def fit_parts(self, part: int) -> dict[str, Any]:
+        encoded = {m: one.identity for m, one in self.adapted.items()}
+        return fit_parts(self.context, self.split, encoded, self.parts.identity, part)
+
+    def classifier(self, part: int) -> Entry:
+        def compute() -> Entry:
+            own = [self.tracks[v.key] for v in self.split.train if self.parts.of[v.key] == part]
+            return fit(self.context, self.split, part, own, self._tracks_of(self.split.inner))
+
+        return self.context.store.entry("fit", self.fit_parts(part), compute)
+
+    def classifiers(self) -> list[Tensors]:
+        return [self.classifier(part).tensors for part in range(self.parts.k)]
+
+    def scores(self) -> dict[str, Floats]:
+        """scores_KRL of every inner and held-out video, by key."""
+        of_parts = [self._part_scores(part) for part in range(self.parts.k)]
+        videos = (*self.split.inner, *self.split.held)
+        return {v.key: np.stack([scores[v.key].numpy() for scores in of_parts]) for v in videos}
+
+    def _part_scores(self, part: int) -> Tensors:
+        entry = self.classifier(part)
+        self.context.choices.append({"part": part, **entry.info})
+        videos = (*self.split.inner, *self.split.held)
+        identity = {"classifier": self.fit_parts(part), "videos": [v.key for v in videos], "source": files_hash(SOURCE)}
+        return self.context.store.stage("predict", identity, lambda: self._predict(entry, videos))
+
+    def _predict(self, classifier: Entry, videos: Sequence[Video]) -> Tensors:
+        import torch
+
+        module = restore(self.context.plan, self.context.place, classifier.tensors, self.widths)
+        scores = scores_of(self.context.plan.task, self.context.place, module, self._tracks_of(videos))
+        return {key: torch.from_numpy(scores_RL) for key, scores_RL in scores.items()}
+
+    def _tracks_of(self, videos: Sequence[Video]) -> list[Track]:
+        return [self.tracks[v.key] for v in videos]
+
+
+def _leave_files(
+    context: Context, split: Split, folder: Folder, final: Mapping[str, Floats], parts: Parts, judged: Judged | None
+) -> None:
+    import io
+
+    task = context.plan.task
+    table = predictions_table(split.held, parts.of, final, task.kind, task.labels)
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    write_whole(folder.path / f"{split.name}.parquet", buffer.getvalue())
+    if judged is not None:
+        path = folder.path / f"{split.name}.stats.npz"
+        records.write_stats(path, judged.stats_VLk, judged.videos, judged.groups, level=task.level)

@@ -1,0 +1,195 @@
+"""From a command's words to the runs it means: one run per task, one row per split."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness import records
+from harness.context import Context, Place
+from harness.datasets import Root, cache_home, locate
+from harness.errors import MissingData, UserError
+from harness.plugins import Plugins
+from harness.progress import Progress, silent
+from harness.resolve import Plan, lookup, resolve
+from harness.resources import Resources
+from harness.row import fold_rows
+from harness.run import Folder, Stages, run_split
+from harness.splits import FOLDS, Split, folds, folds_hash, histogram, make_splits
+from harness.store import Store, write_whole
+from harness.types import Reader, TaskSpec, Video
+
+BYTES_PER_TOKEN = 4096  # 1,024 float32: an upper bound for what encoders here give
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one `harness run` asks for, as typed."""
+
+    plugin: str
+    splits: str = "official"
+    profile: str | None = None
+    sets: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    data: Mapping[str, str] = field(default_factory=dict)
+    device: str = "cpu"
+    precision: str = "fp32"
+    threads: int = 1
+    limit: int = 0
+    runs: Path = Path("runs")
+    keep_models: str = "official"
+    fresh: bool = False
+    dedupe: bool = False
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run before its work: the context, its splits, where it goes, and what every row of it says."""
+
+    context: Context
+    splits: tuple[Split, ...]
+    folder: Folder
+    facts: Mapping[str, Any]
+    request: Request
+
+    def unfinished(self) -> list[Split]:
+        """Splits without a row yet."""
+        return [split for split in self.splits if self.folder.finished(split.name) is None]
+
+
+def prepare(plugins: Plugins, task: str, request: Request, progress: Progress = silent, report: Callable[[str], None] = print) -> Prepared:
+    """Resolve every name, find the data, make the splits. Nothing is trained yet."""
+    spec: TaskSpec = lookup(plugins, "tasks", task).thing
+    root = locate(spec.reader, request.data, plugins.manager)
+    profile = request.profile or default_profile(plugins, request.plugin, root)
+    plan = resolve(plugins, task, request.plugin, profile, sets=request.sets, seed=request.seed)
+    reader: Reader = lookup(plugins, "readers", spec.reader).thing(root.path, spec, plan.pipeline.partial_rows)
+    store = Store(cache_home() / "store", report)
+    resources = Resources(store, request.device, request.seed, lambda name: _located(plugins, name, request), progress)
+    place = Place(request.device, request.precision)
+    context = Context(plan, reader, root.name, reader.fingerprint(), store, resources, progress, place)
+    videos = reader.videos()
+    counts = {v.key: histogram(reader.targets(v), spec.kind) for v in videos if v.side != "test"}
+    splits = tuple(limited(s, request.limit) for s in make_splits(request.splits, videos, counts, dedupe=request.dedupe))
+    run_id = run_hash(plan, context.fingerprint, request)
+    folder = Folder(request.runs / task / _folder_name(f"{plan.system}@{profile}") / run_id)
+    facts = {
+        "run": run_id, "command": request.command, "threads": request.threads, "dedupe": request.dedupe,
+        "partial": f"limited to {request.limit} videos a part" if request.limit else None,
+        "folds": folds_hash(folds(videos, counts)) if len({v.group for v in videos if v.side != "test"}) >= FOLDS else "",
+    }  # fmt: skip
+    if request.fresh:
+        shutil.rmtree(folder.path, ignore_errors=True)
+    return Prepared(context, splits, folder, facts, request)
+
+
+def carry_out(prepared: Prepared, plugins: Plugins, on_row: Callable[[Mapping[str, Any], bool], None] = lambda row, new: None) -> list[dict[str, Any]]:
+    """Run what is not finished, in order; returns every row asked for, the folds' two summaries included."""
+    context, folder = prepared.context, prepared.folder
+    plan = {**context.plan.describe(), "data": context.fingerprint, "limit": prepared.request.limit}
+    write_whole(folder.path / "plan.json", json.dumps(plan, indent=1, sort_keys=True).encode())
+    rows = []
+    for split in prepared.splits:
+        row = folder.finished(split.name)
+        new = row is None
+        if row is None:
+            keep = prepared.request.keep_models == "all" or (prepared.request.keep_models == "official" and split.name == "official")
+            row = run_split(context, split, folder, facts=prepared.facts, keep_model=keep)
+            write_whole(folder.path / "env.json", json.dumps(row["env"], indent=1).encode())
+            plugins.hook.row_scored(row=row)
+        rows.append(row)
+        on_row(row, new)
+    return rows + _over_folds(prepared, rows, on_row)
+
+
+def _over_folds(prepared: Prepared, rows: Sequence[dict[str, Any]], on_row: Callable[[Mapping[str, Any], bool], None]) -> list[dict[str, Any]]:
+    of_folds = [row for row in rows if row["split"].startswith("fold-")]
+    if len(of_folds) < FOLDS:
+        return []
+    stats = [records.read_stats(prepared.folder.path / f"{row['split']}.stats.npz") for row in of_folds]
+    made = fold_rows(prepared.context, of_folds, [(s, groups) for s, _, groups in stats], prepared.facts)
+    for row in made:
+        path = prepared.folder.row(row["split"])
+        new = not path.exists()
+        records.write_row(path, row)
+        on_row(row, new)
+    return made
+
+
+def outlook(prepared: Prepared) -> dict[str, Any]:
+    """What is still to compute: stages, frames to encode, disk needed and free."""
+    context = prepared.context
+    todo: dict[str, int] = {}
+    frames = 0
+    for split in prepared.unfinished():
+        stages = Stages(context, split)
+        videos = {v.key: v for v in (*split.train, *split.inner, *split.held)}
+        for one in stages.adapted.values():
+            todo[f"adapt {one.modality}"] = todo.get(f"adapt {one.modality}", 0) + (not one.stored)
+            missing = _not_encoded(context, one, list(videos.values()))
+            todo[f"encode {one.modality}"] = todo.get(f"encode {one.modality}", 0) + len(missing)
+            frames += sum(int(v.face_F.sum()) for v in missing) if one.modality == "image" else 0
+    home = context.store.root
+    while not home.exists():
+        home = home.parent
+    return {
+        "splits": [split.name for split in prepared.splits], "to_run": [split.name for split in prepared.unfinished()],
+        "stages": {name: n for name, n in todo.items() if n}, "frames_to_encode": frames,
+        "disk_needed_bytes": frames * BYTES_PER_TOKEN, "disk_free_bytes": shutil.disk_usage(home).free,
+    }  # fmt: skip
+
+
+def refuse_if_too_big(found: Mapping[str, Any]) -> None:
+    """UserError where the tokens to come do not fit on the disk."""
+    needed, free = found["disk_needed_bytes"], found["disk_free_bytes"]
+    if needed > free:
+        raise UserError(f"This run may need {needed / 1e9:.1f} GB for tokens and {free / 1e9:.1f} GB are free below "
+                        f"{cache_home()}; free some with 'harness cache gc', or set HARNESS_CACHE")  # fmt: skip
+
+
+def _not_encoded(context: Context, one: Any, videos: Sequence[Video]) -> list[Video]:
+    from harness.encode import encode_parts
+
+    return [v for v in videos if not context.store.has("encode", encode_parts(context, one, v))]
+
+
+def default_profile(plugins: Plugins, plugin: str, root: Root) -> str:
+    """The profile for the data at hand: `demo` on the demo world where the pipeline has one, else `paper`."""
+    return "demo" if root.demo and "demo" in plugins.pipeline(plugin).thing.profiles else "paper"
+
+
+def limited(split: Split, limit: int) -> Split:
+    """At most `limit` videos in each part (0: all)."""
+    if not limit:
+        return split
+    return dataclasses.replace(split, train=split.train[:limit], inner=split.inner[:limit], held=split.held[:limit])
+
+
+def run_hash(plan: Plan, fingerprint: str, request: Request) -> str:
+    """A run's id: of its plan, data, seed and arithmetic; not of splits, folders or verbosity."""
+    parts = {"plan": plan.describe(), "data": fingerprint, "limit": request.limit, "dedupe": request.dedupe,
+             "precision": request.precision, "device": request.device.partition(":")[0]}  # fmt: skip
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _located(plugins: Plugins, name: str, request: Request) -> Path:
+    path = request.data.get(name)
+    if path:
+        return Path(path)
+    try:
+        return locate(name, request.data, plugins.manager).path
+    except MissingData as error:
+        raise MissingData(f"{error}. It is asked for by an option 'data:{name}'") from None
+
+
+def _folder_name(system: str) -> str:
+    name = re.sub(r"[^\w.@=,+\[\]-]+", "-", system)
+    return name if len(name) <= 120 else f"{name[:100]}-{hashlib.sha256(system.encode()).hexdigest()[:10]}"
