@@ -36,6 +36,12 @@ class RawVideo:
     faces_F: tuple[Face | None, ...]
     times_F: tuple[float, ...]
 
+    def __enter__(self) -> RawVideo:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.view.close()
+
     @property
     def faceless(self) -> list[tuple[int, int]]:
         """Stretches of frames without a face, as (first, last)."""
@@ -43,7 +49,9 @@ class RawVideo:
 
 
 def read(path: Path, detector: Detector, *, transcript: str | None = None, progress: Progress = silent) -> RawVideo:
-    """Decode, detect and follow the largest face; MissingData where no frame shows one.
+    """Decode, detect and follow the largest face: `with read(path, detector) as raw: ...`.
+
+    MissingData where no frame shows a face.
 
     The file is decoded twice: who is followed is known only when all faces are, and frames are too big to keep.
     """
@@ -92,7 +100,7 @@ def _crops(file: VideoFile, followed: Sequence[Face | None], margin: float) -> I
 
 
 class Crops:
-    """Face crops in one temporary file, which goes away with this object; an hour of video does not fit in memory."""
+    """Face crops in one temporary file, until `close`; an hour of video does not fit in memory."""
 
     def __init__(self, crops: Iterator[tuple[int, Image]]) -> None:
         from PIL import Image as Pillow
@@ -104,6 +112,10 @@ class Crops:
             at = self._file.tell()
             Pillow.fromarray(image).save(self._file, format="jpeg", quality=JPEG_QUALITY, subsampling=0)
             self._spans[index] = (at, self._file.tell() - at)
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._file.close()
 
     def __getitem__(self, index: int) -> Image:
         from PIL import Image as Pillow
@@ -127,6 +139,10 @@ class RawView:
         transcript: str | None,
     ) -> None:
         self._file, self._crops, self._found, self._audio, self._transcript = file, crops, found, audio, transcript
+
+    def close(self) -> None:
+        """Give the crops' file back; `images` works no longer."""
+        self._crops.close()
 
     def images(self, video: Video, indices: Sequence[int]) -> list[Image]:
         return [self._crops[int(index)] for index in indices]

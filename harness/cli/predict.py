@@ -64,18 +64,18 @@ def predict(
     finder = make_detector(plugins, detector, detector_weights, device)
     only = open_model(next(iter(found.values())), task, device) if len(found) == 1 else None  # fail before the work
     words = Path(transcript).read_text(encoding="utf-8") if transcript and _is_file(transcript) else transcript
-    raw = rawvideo.read(video, finder, transcript=words, progress=silent if quiet else shown)
-    if not quiet:
-        _report_faces(video, raw)
-    failed: dict[str, str] = {}
-    for name, model_dir in found.items():
-        try:
-            _predict_one(raw, only or open_model(model_dir, name, device), finder, out, file_format)
-        except HarnessError as error:
-            if len(found) == 1:
-                raise
-            click.echo(f"{name}: {error}", err=True)
-            failed[name] = str(error)
+    failed = []
+    with rawvideo.read(video, finder, transcript=words, progress=silent if quiet else shown) as raw:
+        if not quiet:
+            _report_faces(video, raw)
+        for name, model_dir in found.items():
+            try:
+                _predict_one(raw, only or open_model(model_dir, name, device), finder, out, file_format)
+            except HarnessError as error:
+                if only:
+                    raise
+                click.echo(f"{name}: {error}", err=True)
+                failed.append(name)
     if failed:
         raise SomeTasksFailed(f"No prediction for {', '.join(failed)}; the other tasks are done")
 

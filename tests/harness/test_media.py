@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,15 +17,9 @@ FRAMES = {"bbaf2n.mpg": 75, "sbia1a.mpg": 75, "id2_vcd_swwp2s.mpg": 75, "single_
 
 
 @pytest.fixture
-def clip():
-    """A real clip by name; skips where HARNESS_TEST_DATA is not set."""
-
-    def find(name: str) -> Path:
-        if not os.environ.get("HARNESS_TEST_DATA"):
-            pytest.skip("HARNESS_TEST_DATA is not set: no real clips")
-        return next(Path(os.environ["HARNESS_TEST_DATA"]).rglob(name))
-
-    return find
+def clip(test_data: Path):
+    """A real clip by name."""
+    return lambda name: next(test_data.rglob(name))
 
 
 def write_video(

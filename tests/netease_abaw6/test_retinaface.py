@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +19,9 @@ FACES = {"bbaf2n.mpg": 75, "sbia1a.mpg": 75, "id2_vcd_swwp2s.mpg": 75, "single_f
 
 
 @pytest.fixture(scope="module")
-def real() -> Path:
-    if not os.environ.get("HARNESS_TEST_DATA"):
-        pytest.skip("HARNESS_TEST_DATA is not set: no real clips and weights")
-    return Path(os.environ["HARNESS_TEST_DATA"])
-
-
-@pytest.fixture(scope="module")
-def detector(real: Path) -> RetinaFace:
+def detector(test_data: Path) -> RetinaFace:
     torch.set_num_threads(1)
-    return RetinaFace(real / "weights" / "retinaface_mnet025_1mb.pth", max_side=320)
+    return RetinaFace(test_data / "weights" / "retinaface_mnet025_1mb.pth", max_side=320)
 
 
 def slow_faces(probability, offsets, points, height, width, score, overlap):
@@ -43,9 +35,8 @@ def slow_faces(probability, offsets, points, height, width, score, overlap):
                     dx, dy, dw, dh = offsets[at]
                     x, y = cx + 0.1 * dx * side, cy + 0.1 * dy * side
                     w, h = side * math.exp(0.2 * dw), side * math.exp(0.2 * dh)
-                    marks = [
-                        (cx + 0.1 * points[at][2 * k] * side, cy + 0.1 * points[at][2 * k + 1] * side) for k in range(5)
-                    ]
+                    pairs = zip(points[at][::2], points[at][1::2], strict=True)
+                    marks = [(cx + 0.1 * px * side, cy + 0.1 * py * side) for px, py in pairs]
                     if probability[at] > score:
                         found.append((probability[at], (x - w / 2, y - h / 2, x + w / 2, y + h / 2), marks))
                     at += 1
@@ -62,10 +53,9 @@ def slow_overlap(a, b):
     return common / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - common)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_decoding_and_suppression_equal_a_slow_loop(seed: int):
-    height, width = 50, 70  # no multiple of a stride
-    generator = torch.Generator().manual_seed(seed)
+def test_decoding_and_suppression_equal_a_slow_loop():
+    height, width = 42, 54  # no multiple of a stride
+    generator = torch.Generator().manual_seed(0)
     anchors_N4 = anchors(height, width, SIDES)
     n = len(anchors_N4)
     probability_N = torch.rand(n, generator=generator)
@@ -88,16 +78,16 @@ def test_there_are_as_many_anchors_as_the_network_has_outputs():
 
 
 @pytest.mark.parametrize(("clip", "frames"), FACES.items())
-def test_a_face_is_found_in_every_frame_that_has_one(real: Path, detector: RetinaFace, clip: str, frames: int):
-    images = [frame.image for frame in VideoFile(next(real.rglob(clip)))]
+def test_a_face_is_found_in_every_frame_that_has_one(test_data: Path, detector: RetinaFace, clip: str, frames: int):
+    images = [frame.image for frame in VideoFile(next(test_data.rglob(clip)))]
     seen = [index for index, faces in enumerate(detector(images)) if faces]
     assert seen[:frames] == list(range(frames))
     assert all(index < frames + 2 for index in seen)
 
 
-def test_a_face_lies_where_it_is_and_scaling_down_does_not_move_it(real: Path, detector: RetinaFace):
-    image = next(iter(VideoFile(real / "grid" / "bbaf2n.mpg"))).image
-    whole = RetinaFace(real / "weights" / "retinaface_mnet025_1mb.pth", max_side=0)([image])[0][0]
+def test_a_face_lies_where_it_is_and_scaling_down_does_not_move_it(test_data: Path, detector: RetinaFace):
+    image = next(iter(VideoFile(test_data / "grid" / "bbaf2n.mpg"))).image
+    whole = RetinaFace(test_data / "weights" / "retinaface_mnet025_1mb.pth", max_side=0)([image])[0][0]
     small = detector([image])[0][0]
     assert (whole.box.x0, whole.box.y0, whole.box.x1, whole.box.y1) == pytest.approx((103, 103, 206, 254), abs=3)
     assert (small.box.x0, small.box.y0, small.box.x1, small.box.y1) == pytest.approx((103, 103, 206, 254), abs=8)
@@ -108,11 +98,11 @@ def test_a_face_lies_where_it_is_and_scaling_down_does_not_move_it(real: Path, d
     assert max(left_eye[1], right_eye[1]) < nose[1] < min(left_mouth[1], right_mouth[1])
 
 
-def test_frames_of_several_sizes_keep_their_order(real: Path, detector: RetinaFace):
-    image = next(iter(VideoFile(real / "grid" / "bbaf2n.mpg"))).image
+def test_frames_of_several_sizes_keep_their_order(test_data: Path, detector: RetinaFace):
+    image = next(iter(VideoFile(test_data / "grid" / "bbaf2n.mpg"))).image
     mixed = detector([image, np.zeros((64, 64, 3), np.uint8), np.ascontiguousarray(image[:, :300]), image])
     assert [len(faces) for faces in mixed] == [1, 0, 1, 1]
-    assert mixed[0][0].box == pytest.approx(mixed[3][0].box) or mixed[0][0].box.x0 == pytest.approx(mixed[3][0].box.x0)
+    assert mixed[0][0].box.x0 == pytest.approx(mixed[3][0].box.x0, abs=1e-3)
 
 
 def test_the_preset_and_the_weights_are_on_record(detector: RetinaFace):
@@ -122,7 +112,7 @@ def test_the_preset_and_the_weights_are_on_record(detector: RetinaFace):
 
 def test_a_preset_is_never_guessed_nor_contradicted():
     unknown_hash = "0" * 64
-    with pytest.raises(UserError, match="not a known RetinaFace checkpoint.*mnet025_1mb, mnet025, resnet50"):
+    with pytest.raises(UserError, match=r"not a known RetinaFace checkpoint.*mnet025_1mb, mnet025, resnet50"):
         preset_of(Path("mine.pth"), unknown_hash, None)
     assert preset_of(Path("mine.pth"), unknown_hash, "mnet025") == "mnet025"
     with pytest.raises(UserError, match="checkpoint of preset 'mnet025_1mb', not of 'mnet025'"):
@@ -151,12 +141,11 @@ def test_a_file_that_is_no_checkpoint_is_named(tmp_path: Path):
         load(path, PRESETS["mnet025"])
 
 
-@pytest.mark.parametrize(
-    ("name", "file"), [("retinaface", "retinaface_mnet025_1mb.pth"), ("yunet", "yunet_n_640_640.onnx")]
-)
-def test_missing_weights_name_the_file_and_its_source(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, file: str
-):
+WEIGHTS = [("retinaface", "retinaface_mnet025_1mb.pth"), ("yunet", "yunet_n_640_640.onnx")]
+
+
+@pytest.mark.parametrize(("name", "file"), WEIGHTS)
+def test_missing_weights_name_file_and_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, file: str):
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
     monkeypatch.delenv(f"HARNESS_{name.upper()}_WEIGHTS", raising=False)
     with pytest.raises(MissingData, match=rf"No weights for the detector '{name}'.*{file} from .* on GitHub"):
@@ -165,8 +154,10 @@ def test_missing_weights_name_the_file_and_its_source(
         detectors.DETECTORS[name](str(tmp_path / "nowhere.pth"))
 
 
-def test_weights_are_found_by_environment_and_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, real: Path):
-    weights = real / "weights" / "retinaface_mnet025_1mb.pth"
+def test_weights_are_found_by_environment_and_in_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, test_data: Path
+):
+    weights = test_data / "weights" / "retinaface_mnet025_1mb.pth"
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
     monkeypatch.setenv("HARNESS_RETINAFACE_WEIGHTS", str(weights))
     assert detectors.retinaface().preset == "mnet025_1mb"

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -13,28 +12,21 @@ from netease_abaw6.yunet import YuNet, face_of
 
 
 @pytest.fixture(scope="module")
-def real() -> Path:
-    if not os.environ.get("HARNESS_TEST_DATA"):
-        pytest.skip("HARNESS_TEST_DATA is not set: no real clips and weights")
-    return Path(os.environ["HARNESS_TEST_DATA"])
-
-
-@pytest.fixture(scope="module")
-def yunet(real: Path) -> YuNet:
+def yunet(test_data: Path) -> YuNet:
     pytest.importorskip("cv2", reason="OpenCV is not installed (extra: opencv)")
-    return YuNet(real / "weights" / "yunet_n_640_640.onnx", max_side=320)
+    return YuNet(test_data / "weights" / "yunet_n_640_640.onnx", max_side=320)
 
 
 @pytest.mark.parametrize(("clip", "frames"), [("sbia1a.mpg", 75), ("face_noface.mov", 72)])
-def test_a_face_is_found_in_every_frame_that_has_one(real: Path, yunet: YuNet, clip: str, frames: int):
-    images = [frame.image for frame in VideoFile(next(real.rglob(clip)))]
+def test_a_face_is_found_in_every_frame_that_has_one(test_data: Path, yunet: YuNet, clip: str, frames: int):
+    images = [frame.image for frame in VideoFile(next(test_data.rglob(clip)))]
     seen = [index for index, faces in enumerate(yunet(images)) if faces]
     assert seen[:frames] == list(range(frames))
     assert all(index < frames + 2 for index in seen)
 
 
-def test_a_face_lies_where_it_is(real: Path, yunet: YuNet):
-    face = yunet([next(iter(VideoFile(real / "grid" / "sbia1a.mpg"))).image])[0][0]
+def test_a_face_lies_where_it_is(test_data: Path, yunet: YuNet):
+    face = yunet([next(iter(VideoFile(test_data / "grid" / "sbia1a.mpg"))).image])[0][0]
     assert (face.box.x0, face.box.y0, face.box.x1, face.box.y1) == pytest.approx((130, 95, 234, 241), abs=8)
     assert face.points_52 is not None
     assert face.points_52[0, 0] < face.points_52[1, 0]
