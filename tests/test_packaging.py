@@ -42,7 +42,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
     for file in ("pyproject.toml", "LICENSE", "README.md"):
         if (repository / file).exists():
             shutil.copy(repository / file, source)
-    for folder in ("harness", "plugins", "tasks", "tests", "leaderboards"):
+    for folder in ("harness", "plugins", "tasks", "tests"):
         shutil.copytree(repository / folder, source / folder, ignore=shutil.ignore_patterns("__pycache__"))
     out = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
