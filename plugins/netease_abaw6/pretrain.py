@@ -157,7 +157,7 @@ def _one_epoch(
     epoch: int,
     device: str,
 ) -> float:
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    generator = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
     order_N = torch.randperm(len(images), generator=generator)
     batches = order_N.split(recipe.batch)
     patches = (recipe.image // recipe.patch) ** 2

@@ -112,7 +112,7 @@ class ScenePartition:
         axes_DC = np.linalg.svd(standard_VD, full_matrices=False)[2][: self.components].T  # PCA: the mean is gone
         reduced_VD = standard_VD @ axes_DC
         k = min(self.k, len(np.unique(reduced_VD.round(9), axis=0)))
-        part_V = KMeans(k, n_init=10, random_state=seed).fit(reduced_VD).labels_
+        part_V = KMeans(k, n_init=10, random_state=seed % 2**32).fit(reduced_VD).labels_
         part_V = merge_small(reduced_VD, part_V, self.minimum)
         centres_KD = np.stack([reduced_VD[part_V == part].mean(axis=0) for part in range(part_V.max() + 1)])
         return FittedScenes(
