@@ -45,8 +45,17 @@ class Mood:
         return cls(*curves)
 
     def at(self, t_F: Array) -> tuple[Array, Array]:
-        t_P = np.arange(len(self.valence_P)) / voice.PROSODY_RATE
-        return np.interp(t_F, t_P, self.valence_P), np.interp(t_F, t_P, self.arousal_P)
+        return np.interp(t_F, self._t_P, self.valence_P), np.interp(t_F, self._t_P, self.arousal_P)
+
+    def told(self, t_F: Array, au_F12: Array) -> voice.Prosody:
+        """How the voice sounds: mostly the mood, a little of what the face shows."""
+        face = [np.interp(self._t_P, t_F, curve_F) for curve_F in dynamics.suggested(t_F, au_F12)]
+        valence_P = np.clip(self.valence_P + 0.3 * face[0], -1.0, 1.0)
+        return voice.Prosody(np.clip(self.arousal_P + 0.3 * face[1], -1.0, 1.0), valence_P)
+
+    @property
+    def _t_P(self) -> Array:
+        return np.arange(len(self.valence_P)) / voice.PROSODY_RATE
 
 
 def make_folders(root: Path) -> None:
@@ -72,8 +81,7 @@ def write_recording(root: Path, seed: int, recording: world.Recording) -> list[f
     t_F = film.frame_times(rng("clock"), recording.fps, recording.frames, recording.variable)
     duration = float(t_F[-1] + 1 / recording.fps)
     mood = Mood.random(rng("mood"), duration)
-    prosody = voice.Prosody(mood.arousal_P, mood.valence_P)
-    spoken = voice.syllables(rng("words"), prosody, duration)
+    spoken = voice.syllables(rng("words"), voice.Prosody(mood.arousal_P, mood.valence_P), duration)
     setting = random_setting(rng("scene"), recording.scene)
 
     actors = []
@@ -92,10 +100,10 @@ def write_recording(root: Path, seed: int, recording: world.Recording) -> list[f
         if recording.side != "test":
             _write_labels(root, rng(f"annotator{place}"), recording, track, t_F, au_F12, segments, mood)
 
+    prosody = mood.told(t_F, actors[recording.number % len(actors)].au_F12)
     sound_S = voice.speak(rng("voice"), voice.Speaker.random(rng("speaker")), spoken, prosody, duration)
     sound_S = sound_S + voice.room(rng("room"), duration, recording.number)[: len(sound_S)]
-    rows = shoot(root, rng("camera"), recording, setting, actors, t_F, sound_S, CROPS)
-    return rows
+    return shoot(root, rng("camera"), recording, setting, actors, t_F, sound_S, CROPS)
 
 
 def shoot(

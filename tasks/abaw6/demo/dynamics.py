@@ -131,7 +131,7 @@ def expression_labels(t_F: Array, segments: Sequence[Segment], lag: float, rest:
     shown_SF = np.stack([segment.envelope(t_F - lag) for segment in segments])
     best_F = shown_SF.argmax(0)
     return [
-        segments[k].expression if shown_SF[k, i] > 0.3 else rest for i, k in enumerate(best_F)
+        segments[k].expression if shown_SF[k, i] > 0.2 else rest for i, k in enumerate(best_F)
     ]
 
 

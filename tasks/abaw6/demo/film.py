@@ -62,7 +62,9 @@ def play(
 def _moves(
     rng: np.random.Generator, actor: Actor, t_F: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    wander = lambda size, seconds: size * dynamics.drift(rng, t_F, seconds)  # noqa: E731
+    def wander(size: float, seconds: float) -> NDArray[np.float64]:
+        return size * dynamics.drift(rng, t_F, seconds)
+
     yaw_F = rng.normal(0.0, 6.0) + wander(6.0, 2.5)
     away_F = dynamics.smooth(t_F, (~actor.seen_F).astype(float), 0.08)
     yaw_F = np.clip(yaw_F, -24, 24) + 45.0 * away_F * (1 if rng.random() < 0.5 else -1)
@@ -96,8 +98,11 @@ def save_jpeg(image: Image, path: Path) -> None:
 def save_video(
     path: Path, frames: Iterable[Image], t_F: NDArray[np.float64], fps: Fraction, sound_S: NDArray[np.float32] | None
 ) -> None:
-    """MP4 (H.264 + AAC) with the time stamps t_F, or AVI (MPEG-4 + MP3) at the constant `fps`; one thread, so that
-    the bytes do not depend on the machine's load."""
+    """MP4 (H.264 + AAC) with the time stamps t_F, or AVI (MPEG-4 + PCM) at the constant `fps`.
+
+    One thread, so that the bytes do not depend on the machine's load; no MP3 in AVI, since its encoder delay would
+    shift the first frame.
+    """
     import av
 
     avi = path.suffix == ".avi"
@@ -113,8 +118,9 @@ def save_video(
             picture.options = {"preset": "ultrafast", "crf": "24", "threads": "1"}
         voice_track = None
         if sound_S is not None:
-            voice_track = container.add_stream("libmp3lame" if avi else "aac", rate=voice.RATE, layout="mono")
-            voice_track.bit_rate = 48_000
+            voice_track = container.add_stream("pcm_s16le" if avi else "aac", rate=voice.RATE, layout="mono")
+            if not avi:
+                voice_track.bit_rate = 48_000
         for i, image in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
             frame.pts = i if avi else round(float(t_F[i]) * _CLOCK)

@@ -90,7 +90,7 @@ def affwild2(seed: int, sizes: Sizes, scenes: Sequence[str]) -> tuple[Recording,
     plan = []
     for number, side in enumerate(where):
         in_pair = side != "test" and number % 20 in (7, 17) and number != 0
-        name = names[number] if not in_pair else f"video{number + 42}"
+        name = names[number] if not in_pair else f"video{number + 70}"
         avi = number % 9 == 4
         fps = _RATES[int(rng.integers(len(_RATES)))]
         seconds = rng.uniform(*sizes.seconds) * (1.25 if fps < 15 else 1.0)
@@ -167,7 +167,7 @@ def _expressions(rng: np.random.Generator, seconds: float, present: set[str]) ->
     wanted = [(name, rng.uniform(*brief.get(name, (1.0, 1.8)))) for name in prototypes.EXPRESSIONS if name in present]
     # A person has favourites: Dirichlet weights around the shares of the real data.
     common = [name for name in ("Neutral", "Other", "Happiness", "Sadness") if name in present]
-    base = {"Neutral": 2.0, "Other": 1.8, "Happiness": 1.1, "Sadness": 0.9}
+    base = {"Neutral": 1.3, "Other": 2.2, "Happiness": 1.2, "Sadness": 1.0}
     weight = rng.dirichlet([base[name] for name in common])
     while (left := seconds - sum(length for _, length in wanted)) > 0.8:
         wanted.append((common[int(rng.choice(len(common), p=weight))], min(left, rng.uniform(1.0, 2.4))))

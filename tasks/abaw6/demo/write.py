@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import shutil
+import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,7 +60,7 @@ def write(
     half = root.with_name(f".{root.name}.writing-{os.getpid()}")
     half.mkdir()
     try:
-        _fill(half, _layout(name), seed, sizes or SIZES[name], progress, workers or os.cpu_count() or 1, name)
+        _fill(half, _layout(name, seed), seed, sizes or SIZES[name], progress, workers or os.cpu_count() or 1, name)
         with (half / MARK).open("w") as file:
             json.dump(mark, file, indent=1)
             file.flush()
@@ -90,18 +92,27 @@ def generator() -> str:
     return digest.hexdigest()
 
 
-def _layout(name: str) -> _Layout:
-    if name == "aff-wild2":
-        from abaw6.demo import affwild2_files as files
-    else:
-        raise NotImplementedError(name)
-    return _Layout(_with_scenes(world.affwild2), files.make_folders, files.write_recording, files.finish)
+def _layout(name: str, seed: int) -> _Layout:
+    if name == "demo-pretrain":
+        from abaw6.demo import pretrain_files
 
-
-def _with_scenes(plan: Callable[..., Sequence[Any]]) -> Callable[[int, Sizes], Sequence[Any]]:
+        return _Layout(
+            pretrain_files.plan, pretrain_files.make_folders, pretrain_files.write_person, lambda root, plan, rows: None
+        )
+    from abaw6.demo import affwild2_files, cexpr_files, hume_files, mimicry
     from abaw6.demo.scene import SCENES
 
-    return lambda seed, sizes: plan(seed, sizes, tuple(SCENES))
+    if name == "hume-vidmimic2":
+        return _Layout(
+            lambda seed, sizes: mimicry.plan(seed, sizes, SCENES),
+            hume_files.make_folders,
+            hume_files.write_clip,
+            lambda root, plan, rows: hume_files.finish(root, plan, rows, seed),
+        )
+    files, plan = (affwild2_files, world.affwild2) if name == "aff-wild2" else (cexpr_files, world.cexpr)
+    return _Layout(
+        lambda seed, sizes: plan(seed, sizes, SCENES), files.make_folders, files.write_recording, files.finish
+    )
 
 
 def _fill(
@@ -119,10 +130,22 @@ def _fill(
         for task in progress(tasks, title):
             rows += _one(task)
     else:
-        with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=get_context("spawn")) as pool:
+        workers = min(workers, len(tasks))
+        with ProcessPoolExecutor(workers, get_context("spawn"), _leave_with, (os.getpid(),)) as pool:
             for part in progress(pool.map(_one, tasks), title, len(tasks)):
                 rows += part
     layout.finish(half, plan, rows)
+
+
+def _leave_with(parent: int) -> None:
+    """In a worker: ends it when the writer was killed, since nobody would hand it work or stop it."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _one(task: tuple[Callable[[Path, int, Any], list[Any]], Path, int, Any]) -> list[Any]:
