@@ -22,7 +22,7 @@ PACKAGES = {
     "abaw6": "tasks/abaw6",
 }
 SMOKE = """
-import torch, torchvision, torchaudio, timm, transformers, av, peft
+import torch, torchvision, torchaudio, timm, transformers, av
 boxes = torch.tensor([[0.0, 0, 2, 2], [0, 0, 2, 1.9], [5, 5, 6, 6]])
 assert torchvision.ops.nms(boxes, torch.tensor([0.9, 0.8, 0.7]), 0.5).tolist() == [0, 2]  # a compiled operator
 assert torchaudio.functional.resample(torch.ones(1, 80), 16000, 8000).shape == (1, 40)
@@ -67,7 +67,7 @@ def test_every_source_file_is_packed(packed: set[str], repository: Path):
         f"{package}/{path.relative_to(repository / folder).as_posix()}"
         for package, folder in PACKAGES.items()
         for path in (repository / folder).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in path.parts)
     }
     assert packed == expected
 
