@@ -67,7 +67,7 @@ def locate(name: str, data_options: Mapping[str, str], plugin_manager: pluggy.Pl
     Raises MissingData naming every folder looked at.
     """
     if name in data_options:
-        return _checked(name, [Path(data_options[name])], f"--data {name}={data_options[name]}")
+        return _checked(name, [Path(data_options[name]).expanduser()], f"--data {name}={data_options[name]}")
     if DEMO in data_options:
         return _demo(name, plugin_manager)
     candidates, sources = _configured(name)

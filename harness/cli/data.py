@@ -174,10 +174,13 @@ def _print_inventory(task: TaskSpec, found: dict[str, Any]) -> None:
 def _sides_table(sides: dict[str, Any]) -> Table:
     from rich.table import Table
 
-    columns = [name for name in next(iter(sides.values()), {}) if name != "labels"]
-    table = Table("side", *(name.replace("_", " ") for name in columns))
-    for side, counts in sides.items():
-        table.add_row(side, *("-" if counts[name] is None else f"{counts[name]:,}" for name in columns))
+    table = Table("", *sides)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name in next(iter(sides.values()), {}):
+        if name != "labels":
+            values = [counts[name] for counts in sides.values()]
+            table.add_row(name.replace("_", " "), *("-" if value is None else f"{value:,}" for value in values))
     return table
 
 
@@ -185,7 +188,8 @@ def _labels_table(task: TaskSpec, sides: dict[str, Any]) -> Table:
     from rich.table import Table
 
     labelled = {side: counts["labels"] for side, counts in sides.items() if counts["labels"]}
-    table = Table("label")
+    table = Table()
+    table.add_column("label", no_wrap=True)
     for side, labels in labelled.items():
         for name in next(iter(labels.values())):
             table.add_column(f"{side} {name}", justify="right")

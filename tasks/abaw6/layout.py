@@ -130,7 +130,7 @@ def _kinds_of_files(folder: Path) -> set[str]:
         for number, entry in enumerate(entries):
             suffix = os.path.splitext(entry.name)[1].lower()
             kinds |= {"video"} if suffix in VIDEO_SUFFIXES else {"audio"} if suffix in AUDIO_SUFFIXES else set()
-            if len(kinds) == 2 or number > 5000:  # a folder of images is not read to its end
+            if len(kinds) == 2 or number > 1000:  # a folder of images is not read to its end
                 break
     return kinds
 

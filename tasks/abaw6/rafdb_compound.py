@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,10 +82,11 @@ def paths(compound: Compound) -> dict[str, str]:
 
 def target(compound: Compound, video: Video, labels: Sequence[str]) -> Floats:
     """target_RL of one image, read from the label file now."""
-    for _, name, value in _rows(compound.labels):
-        if PREFIX + name == video.id:
-            return np.array([[label == CLASSES[value - 1] for label in labels]], np.float32)
-    raise UserError(f"{compound.labels}: expected a line for {video.id.removeprefix(PREFIX)}.jpg, there is none")
+    name = video.id.removeprefix(PREFIX)
+    line = re.search(rf"^{re.escape(name)}\.\w+ +(\d+)\s*$", compound.labels.read_text("utf-8-sig"), re.MULTILINE)
+    if line is None or not 1 <= int(line[1]) <= len(CLASSES):
+        raise UserError(f"{compound.labels}: expected a line '{name}.jpg CLASS', found none")
+    return np.array([[label == CLASSES[int(line[1]) - 1] for label in labels]], np.float32)
 
 
 def _rows(path: Path) -> list[tuple[int, str, int]]:

@@ -35,3 +35,13 @@ def test_a_malformed_line_is_named(disk: Any, line: str) -> None:
     with pytest.raises(UserError) as error:
         rafdb_compound.videos(compound, CE.labels, all_train=True)
     assert str(error.value) == f"{path}, line 2: expected an image's name and a class from 1 to 11, got {line!r}"
+
+
+def test_a_line_that_is_gone_is_named(disk: Any) -> None:
+    path = disk.text(LABELS, "train_0001.jpg 8")
+    compound = rafdb_compound.find(disk.root)
+    assert compound is not None
+    (video,) = rafdb_compound.videos(compound, CE.labels, all_train=True)
+    path.write_text("train_00011.jpg 8\n")
+    with pytest.raises(UserError, match=r"expected a line 'train_0001\.jpg CLASS', found none"):
+        rafdb_compound.target(compound, video, CE.labels)
