@@ -127,12 +127,10 @@ def delayed(t_F: Array, x_F: Array, seconds: float) -> Array:
 
 
 def expression_labels(t_F: Array, segments: Sequence[Segment], lag: float, rest: str | None) -> list[str | None]:
-    """The name of the expression shown at each frame, after the annotator's lag; `rest` where it is too weak to tell."""
+    """The expression shown at each frame, after the annotator's lag; `rest` where it is too weak to tell."""
     shown_SF = np.stack([segment.envelope(t_F - lag) for segment in segments])
     best_F = shown_SF.argmax(0)
-    return [
-        segments[k].expression if shown_SF[k, i] > 0.2 else rest for i, k in enumerate(best_F)
-    ]
+    return [segments[k].expression if shown_SF[k, i] > 0.2 else rest for i, k in enumerate(best_F)]
 
 
 def blinks(rng: np.random.Generator, t_F: Array) -> Array:

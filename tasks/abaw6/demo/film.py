@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from abaw6.demo import dynamics, voice
+from abaw6.demo import dynamics, voice, world
 from harness.types import Box, Image
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT, CROP = 256, 192, 112
 JPEG_QUALITY = 92
-_CLOCK = 90_000  # ticks per second of MP4 time stamps: variable frame rates need them fine
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,14 +32,6 @@ class Actor:
     seen_F: NDArray[np.bool_]
     centre: tuple[float, float]
     scale: float
-
-
-def frame_times(rng: np.random.Generator, fps: Fraction, frames: int, variable: bool) -> NDArray[np.float64]:
-    """t_F, seconds of each frame; a variable rate lets single frames come up to 40 % early or late."""
-    t_F = np.arange(frames) / float(fps)
-    if variable:
-        t_F[1:] += rng.uniform(-0.4, 0.4, frames - 1) / float(fps)
-    return np.round(t_F * _CLOCK) / _CLOCK
 
 
 def play(
@@ -106,7 +97,7 @@ def save_video(
     import av
 
     avi = path.suffix == ".avi"
-    clock = fps if avi else Fraction(_CLOCK)
+    clock = fps if avi else Fraction(world.CLOCK)
     with av.open(str(path), "w") as container:
         picture = container.add_stream("mpeg4" if avi else "libx264", rate=fps)
         picture.width, picture.height, picture.pix_fmt = WIDTH, HEIGHT, "yuv420p"
@@ -123,7 +114,7 @@ def save_video(
                 voice_track.bit_rate = 48_000
         for i, image in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-            frame.pts = i if avi else round(float(t_F[i]) * _CLOCK)
+            frame.pts = i if avi else round(float(t_F[i]) * world.CLOCK)
             frame.time_base = 1 / clock
             container.mux(picture.encode(frame))
         container.mux(picture.encode(None))

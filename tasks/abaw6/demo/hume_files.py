@@ -1,9 +1,9 @@
 """Hume-Vidmimic2 as participants have it on disk:
 
-    train_split.csv valid_split.csv    Filename and six intensities; test_split.csv    Filename alone
-    raw/%05d.mp4  audio/%05d.mp3       some clips without sound, some sound that does not decode
-    face_images/%05d/<int>.jpg         numbered from 1 without zero padding; a few clips have none
-    transcripts.csv                    Filename,text; and raw/face_boxes.csv (ours; an optional extra)
+train_split.csv valid_split.csv    Filename and six intensities; test_split.csv    Filename alone
+raw/%05d.mp4  audio/%05d.mp3       some clips without sound, some sound that does not decode
+face_images/%05d/<int>.jpg         numbered from 1 without zero padding; a few clips have none
+transcripts.csv                    Filename,text; and raw/face_boxes.csv (ours; an optional extra)
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def write_clip(root: Path, seed: int, clip: mimicry.Clip) -> list[film.BoxRow]:
     def rng(purpose: str) -> np.random.Generator:
         return world.stream(seed, NAME, clip.number, purpose)
 
-    t_F = film.frame_times(rng("clock"), Fraction(clip.fps), clip.frames, False)
+    t_F = world.frame_times(rng("clock"), Fraction(clip.fps), clip.frames, False)
     duration = float(t_F[-1]) + 1 / clip.fps
     prosody = mimicry.prosody(rng("prosody"), clip)
     spoken = voice.syllables(rng("words"), prosody, duration)
@@ -90,7 +90,9 @@ def finish(root: Path, clips: Sequence[mimicry.Clip], rows: list[film.BoxRow], s
             [(c.name, *(mimicry.labels(seed, c) if side != "test" else ())) for c in clips if c.side == side],
         )
     texts = [
-        (c.name, words.sentence(world.stream(seed, NAME, c.number, "text"), c.channel("words"))) for c in clips if c.has_text
+        (c.name, words.sentence(world.stream(seed, NAME, c.number, "text"), c.channel("words")))
+        for c in clips
+        if c.has_text
     ]
     _table(root / "transcripts.csv", ("Filename", "text"), texts)
     film.save_boxes(root / "raw" / "face_boxes.csv", rows)

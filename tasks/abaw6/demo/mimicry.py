@@ -24,8 +24,22 @@ SHARES: Mapping[str, tuple[float, float, float]] = {
     "Excitement": (0.20, 0.60, 0.20),
     "Joy": (0.50, 0.20, 0.30),
 }
-_AROUSAL = {"Admiration": -0.1, "Amusement": 0.25, "Determination": 0.25, "Empathic Pain": -0.6, "Excitement": 1.1, "Joy": 0.2}
-_VALENCE = {"Admiration": 0.3, "Amusement": 0.3, "Determination": -0.5, "Empathic Pain": -0.6, "Excitement": 0.1, "Joy": 0.9}
+_AROUSAL = {
+    "Admiration": -0.1,
+    "Amusement": 0.25,
+    "Determination": 0.25,
+    "Empathic Pain": -0.6,
+    "Excitement": 1.1,
+    "Joy": 0.2,
+}
+_VALENCE = {
+    "Admiration": 0.3,
+    "Amusement": 0.3,
+    "Determination": -0.5,
+    "Empathic Pain": -0.6,
+    "Excitement": 0.1,
+    "Joy": 0.9,
+}
 
 
 @dataclass(frozen=True)
@@ -89,7 +103,7 @@ def _felt(rng: np.random.Generator) -> dict[str, tuple[float, float, float]]:
 
 
 def labels(seed: int, clip: Clip) -> list[float]:
-    """The six intensities in the order of `prototypes.EMOTIONS`: the channels' weighted sum, a little noise, zeros kept."""
+    """The six intensities, in the order of `prototypes.EMOTIONS`: the channels' weighted sum with a little noise."""
     rng = world.stream(seed, "hume-vidmimic2", clip.number, "raters")
     found = []
     for name in prototypes.EMOTIONS:

@@ -1,6 +1,6 @@
 """Face images without labels for pre-training: other people than in any judged data set, one folder per person.
 
-    <person>/%05d.jpg    112 x 112, expressions of every kind, several scenes per person
+<person>/%05d.jpg    112 x 112, expressions of every kind, several scenes per person
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def write_person(root: Path, seed: int, sitter: Sitter) -> list[film.BoxRow]:
         if i % max(1, sitter.stills // _SETTINGS) == 0:
             setting = random_setting(rng, SCENES[int(rng.integers(len(SCENES)))])
         yaw, pitch, roll = rng.normal(0.0, (9.0, 4.0, 3.5)).clip(-25, 25)
-        pose = Pose(float(yaw), float(pitch), float(roll), float(rng.random() < 0.05), *map(float, rng.uniform(-0.7, 0.7, 2)))
+        pose = Pose(
+            float(yaw), float(pitch), float(roll), float(rng.random() < 0.05), *map(float, rng.uniform(-0.7, 0.7, 2))
+        )
         centre, scale = (0.5, 0.5), float(rng.uniform(0.46, 0.64))
         cast = [(person, _units(rng, style), pose, centre, scale)]
         frame, boxes = compose(setting, cast, i / 10.0, rng, film.WIDTH, film.HEIGHT)

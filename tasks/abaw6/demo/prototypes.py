@@ -38,14 +38,23 @@ _PARTS = {
 _BASIC: Mapping[str, tuple[Mapping[str, float], ...]] = {
     "Neutral": ({},),
     "Anger": ({"AU4": 0.9, "AU7": 0.8, "AU23": 0.8, "AU24": 0.5}, {"AU4": 0.95, "AU7": 0.6, "AU10": 0.4, "AU24": 0.8}),
-    "Disgust": ({"AU10": 0.95, "AU4": 0.45, "AU7": 0.4, "AU6": 0.3}, {"AU10": 0.9, "AU15": 0.3, "AU7": 0.5, "AU25": 0.4}),
-    "Fear": ({"AU1": 0.9, "AU2": 0.6, "AU4": 0.7, "AU7": 0.5, "AU25": 0.7}, {"AU1": 0.9, "AU4": 0.6, "AU25": 0.7, "AU26": 0.4}),
+    "Disgust": (
+        {"AU10": 0.95, "AU4": 0.45, "AU7": 0.4, "AU6": 0.3},
+        {"AU10": 0.9, "AU15": 0.3, "AU7": 0.5, "AU25": 0.4},
+    ),
+    "Fear": (
+        {"AU1": 0.9, "AU2": 0.6, "AU4": 0.7, "AU7": 0.5, "AU25": 0.7},
+        {"AU1": 0.9, "AU4": 0.6, "AU25": 0.7, "AU26": 0.4},
+    ),
     "Happiness": ({"AU6": 0.8, "AU12": 0.95, "AU25": 0.6}, {"AU6": 0.6, "AU7": 0.4, "AU12": 0.85}),
     "Sadness": (
         {"AU1": 0.8, "AU4": 0.55, "AU15": 0.8},
         {"AU1": 0.85, "AU4": 0.6, "AU7": 0.3, "AU15": 0.3},
     ),
-    "Surprise": ({"AU1": 0.85, "AU2": 0.95, "AU25": 0.8, "AU26": 0.9}, {"AU1": 0.7, "AU2": 0.9, "AU25": 0.6, "AU26": 0.5}),
+    "Surprise": (
+        {"AU1": 0.85, "AU2": 0.95, "AU25": 0.8, "AU26": 0.9},
+        {"AU1": 0.7, "AU2": 0.9, "AU25": 0.6, "AU26": 0.5},
+    ),
     # None of the seven: thinking, doubt, embarrassment, weariness.
     "Other": (
         {"AU7": 0.8, "AU24": 0.35, "AU4": 0.3},
@@ -66,7 +75,16 @@ _EMOTION: Mapping[str, Mapping[str, float]] = {
 }
 
 # How an action unit moves the felt valence and arousal that the face alone would suggest.
-_VALENCE = {"AU12": 0.75, "AU6": 0.25, "AU4": -0.4, "AU15": -0.55, "AU10": -0.45, "AU24": -0.25, "AU23": -0.25, "AU1": -0.1}
+_VALENCE = {
+    "AU12": 0.75,
+    "AU6": 0.25,
+    "AU4": -0.4,
+    "AU15": -0.55,
+    "AU10": -0.45,
+    "AU24": -0.25,
+    "AU23": -0.25,
+    "AU1": -0.1,
+}
 _AROUSAL = {"AU2": 0.45, "AU26": 0.35, "AU7": 0.25, "AU4": 0.2, "AU23": 0.25, "AU12": 0.1, "AU15": -0.35, "AU1": 0.05}
 
 

@@ -19,9 +19,11 @@ RATE = 16_000
 PROSODY_RATE = 100
 
 # First three formants in hertz of a, e, i, o, u and schwa for an average tract.
-_VOWELS = np.array([[730, 1090, 2440], [530, 1840, 2480], [270, 2290, 3010], [570, 840, 2410], [300, 870, 2240], [500, 1500, 2500]])
+_VOWELS = np.array(
+    [[730, 1090, 2440], [530, 1840, 2480], [270, 2290, 3010], [570, 840, 2410], [300, 870, 2240], [500, 1500, 2500]]
+)
 _BANDWIDTHS = (80.0, 110.0, 160.0)
-_GAINS = (1.0, 0.55, 0.3)
+_GAINS = (1.0, 0.9, 0.7)
 
 
 @dataclass(frozen=True)
@@ -140,11 +142,12 @@ def _syllable(rng: np.random.Generator, speaker: Speaker, syllable: Syllable, pr
     source_S = pulse_S + breath * rng.normal(size=n)
 
     # Negative valence: a dark, close voice; positive and aroused: a bright one.
-    dark = np.clip(0.55 - 0.35 * valence - 0.15 * arousal, 0.05, 0.92)
-    source_S = lfilter([1.0 - dark], [1.0, -dark], source_S)
-    formants = _VOWELS[syllable.vowel] * speaker.tract * (1.0 + np.array([0.05, 0.12, 0.10]) * valence)
+    dark = np.clip(0.5 - 0.45 * valence - 0.1 * arousal, 0.02, 0.93)
+    source_S = lfilter([1.0, -0.94], [1.0, -dark], source_S)  # lips radiate high tones better
+    formants = _VOWELS[syllable.vowel] * speaker.tract * (1.0 + np.array([0.05, 0.13, 0.11]) * valence)
+    gains = np.array(_GAINS) * 10 ** (np.array([0.0, 7.0, 9.0]) * valence / 20)
     voiced_S = np.zeros(n)
-    for frequency, width, gain in zip(formants, _BANDWIDTHS, _GAINS, strict=True):
+    for frequency, width, gain in zip(formants, _BANDWIDTHS, gains, strict=True):
         radius = np.exp(-np.pi * width / RATE)
         poles = [1.0, -2 * radius * np.cos(2 * np.pi * frequency / RATE), radius**2]
         voiced_S += gain * lfilter([1.0 - radius], poles, source_S)

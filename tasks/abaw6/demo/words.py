@@ -10,17 +10,21 @@ from collections.abc import Mapping
 import numpy as np
 
 LEXICON: Mapping[str, tuple[str, ...]] = {
-    "Admiration": ("amazing", "brilliant", "respect", "inspiring", "impressive", "talented", "masterpiece", "wow", "gifted"),
+    "Admiration": ("amazing", "brilliant", "respect", "inspiring", "impressive", "talented", "wow", "gifted"),
     "Amusement": ("hilarious", "funny", "joke", "silly", "laughing", "ridiculous", "comedy", "haha", "prank"),
     "Determination": ("must", "never", "fight", "finish", "goal", "stronger", "focus", "push", "prove"),
     "Empathic Pain": ("sorry", "hurts", "awful", "suffering", "poor", "painful", "loss", "heartbreaking", "ouch"),
     "Excitement": ("incredible", "finally", "tonight", "ready", "unbelievable", "fast", "yes", "thrilled", "adventure"),
     "Joy": ("happy", "lovely", "smile", "sunshine", "wonderful", "love", "delight", "blessed", "cheerful"),
 }
+# fmt: off
 FILLER = (
-    "i you we they it that this there so and but then just like really maybe when because about with the a to of in on "
-    "was is are have had said went know think see look thing time people today home again right okay well now some"
-).split()
+    "i", "you", "we", "they", "it", "that", "this", "there", "so", "and", "but", "then", "just", "like",
+    "really", "maybe", "when", "because", "about", "with", "the", "a", "to", "of", "in", "on", "was", "is",
+    "are", "have", "had", "said", "went", "know", "think", "see", "look", "thing", "time", "people", "today",
+    "home", "again", "right", "okay", "well", "now", "some",
+)
+# fmt: on
 
 _MOST = 4  # emotion words at full intensity
 

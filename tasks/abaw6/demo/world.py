@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
 from abaw6.demo import prototypes
 
 SEED = 20240318
+CLOCK = 90_000  # ticks per second of MP4 time stamps: variable frame rates need them fine
 _CODES = {"aff-wild2": 1, "c-expr": 2, "hume-vidmimic2": 3, "demo-pretrain": 4}
 
 _RATES = (
@@ -73,6 +75,14 @@ class Recording:
 def stream(seed: int, dataset: str, number: int, purpose: str) -> np.random.Generator:
     """The random numbers of one purpose in one recording: independent of workers, order and of other purposes."""
     return np.random.default_rng([seed, _CODES[dataset], number, *purpose.encode()])
+
+
+def frame_times(rng: np.random.Generator, fps: Fraction, frames: int, variable: bool) -> NDArray[np.float64]:
+    """t_F, seconds of each frame; a variable rate lets single frames come up to 40 % early or late."""
+    t_F = np.arange(frames) / float(fps)
+    if variable:
+        t_F[1:] += rng.uniform(-0.4, 0.4, frames - 1) / float(fps)
+    return np.round(t_F * CLOCK) / CLOCK
 
 
 def sides(sizes: Sizes) -> list[str]:

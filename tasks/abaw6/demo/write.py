@@ -115,9 +115,7 @@ def _layout(name: str, seed: int) -> _Layout:
     )
 
 
-def _fill(
-    half: Path, layout: _Layout, seed: int, sizes: Sizes, progress: Progress, workers: int, name: str
-) -> None:
+def _fill(half: Path, layout: _Layout, seed: int, sizes: Sizes, progress: Progress, workers: int, name: str) -> None:
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
