@@ -103,6 +103,7 @@ def test_folds_are_printed_written_and_hashed(root: Path, tmp_path: Path) -> Non
 
 
 def test_demo_comes_from_the_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from abaw6.demo import sheet as sheet_room
     from abaw6.demo import write as room
 
     calls: list[Any] = []
@@ -111,9 +112,17 @@ def test_demo_comes_from_the_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         calls.append((name, root, seed))
         return root
 
+    def drawn(root: Path, png: Path) -> Path:
+        calls.append((root, png))
+        return png
+
     monkeypatch.setattr(room, "write", written)
+    monkeypatch.setattr(sheet_room, "sheet", drawn)
     assert "demo" in call("--help").stdout
-    result = call("demo", tmp_path / "d", "--only", "c-expr", "--seed", 7)
+    root, png = tmp_path / "d", tmp_path / "a.png"
+    result = call("demo", root, "--only", "c-expr", "--seed", 7, "--sheet", png)
     assert result.exit_code == 0, result.output
-    assert calls == [("c-expr", tmp_path / "d" / "c-expr", 7)]
-    assert result.stdout.strip() == str(tmp_path / "d" / "c-expr")
+    assert calls == [("c-expr", root / "c-expr", 7), (root / "c-expr", png)]
+    assert result.stdout.split() == [str(root / "c-expr"), str(png)]
+    call("demo", root, "--only", "c-expr", "--only", "aff-wild2", "--sheet", png)
+    assert [one[1].name for one in calls[2:]] == ["c-expr", "a.c-expr.png", "aff-wild2", "a.aff-wild2.png"]
