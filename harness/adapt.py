@@ -44,13 +44,21 @@ class Adapted:
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """What the encoder's weights depend on: the component, and, where it is fine-tuned, the recipe and the split."""
+        """What the weights depend on: the component, and, where it is fine-tuned, the recipe and the split."""
         context = self.context
-        base = {"encoder": context.plan.encoders[self.modality].identity(), "seed": context.plan.seed,
-                "data": context.resources.identity(context.plan.encoders[self.modality].component)}  # fmt: skip
+        base = {
+            "encoder": context.plan.encoders[self.modality].identity(),
+            "seed": context.plan.seed,
+            "data": context.resources.identity(context.plan.encoders[self.modality].component),
+        }
         if self.recipe is None:
             return base
-        return {**base, "recipe": vars(self.recipe), "split": dict(context.split_parts(self.split)), "source": files_hash(SOURCE)}
+        return {
+            **base,
+            "recipe": vars(self.recipe),
+            "split": dict(context.split_parts(self.split)),
+            "source": files_hash(SOURCE),
+        }
 
     @property
     def stored(self) -> bool:
@@ -61,14 +69,18 @@ class Adapted:
         """Fine-tune unless the store has it; returns what was chosen."""
         if self.recipe is None:
             return {"frozen": True}
-        entry = self.context.store.entry("adapt", self.identity, lambda: fine_tune(self.context, self.split, self.modality))
+        entry = self.context.store.entry(
+            "adapt", self.identity, lambda: fine_tune(self.context, self.split, self.modality)
+        )
         return entry.info
 
     def build(self) -> Encoder:
         """The encoder with its fine-tuned weights, in evaluation mode on the context's device."""
         encoder = self.fresh()
         if self.recipe is not None:
-            entry = self.context.store.entry("adapt", self.identity, lambda: fine_tune(self.context, self.split, self.modality))
+            entry = self.context.store.entry(
+                "adapt", self.identity, lambda: fine_tune(self.context, self.split, self.modality)
+            )
             assert encoder.module is not None
             encoder.module.load_state_dict(dict(entry.tensors), strict=False)
         if encoder.module is not None:
@@ -83,7 +95,9 @@ class Adapted:
         if encoder.module is not None:
             encoder.module.to(self.context.place.device)
         elif self.recipe is not None:
-            raise HarnessError(f"encoder {part.component.name!r} has no module to adapt; say --set adapt.{self.modality}=none")
+            raise HarnessError(
+                f"encoder {part.component.name!r} has no module to adapt; say --set adapt.{self.modality}=none"
+            )
         return encoder
 
 
@@ -100,17 +114,31 @@ def fine_tune(context: Context, split: Split, modality: str) -> Entry:
     learn = samples_of(encoder, split.train, view, context.targets(split.train))
     inner = samples_of(encoder, split.inner, view, context.targets(split.inner))
     if not len(learn) or not len(inner):
-        raise HarnessError(f"adapt {modality}: no labelled samples in {'train' if not len(learn) else 'inner'} of {split.name}")
+        raise HarnessError(
+            f"adapt {modality}: no labelled samples in {'train' if not len(learn) else 'inner'} of {split.name}"
+        )
     with stream(seed):
         head = torch.nn.Linear(encoder.dim, len(context.plan.task.labels)).to(context.place.device)
         best = _run(context, encoder, head, learn, inner, recipe, seed, f"adapt {modality} ({split.name})")
     assert best.state is not None
-    chosen = {"what": f"epoch of adapt {modality}", "chosen": best.epoch, "by": f"{kind.metric} on inner", "scores": best.scores}
+    chosen = {
+        "what": f"epoch of adapt {modality}",
+        "chosen": best.epoch,
+        "by": f"{kind.metric} on inner",
+        "scores": best.scores,
+    }
     return Entry(best.state, chosen)
 
 
 def _run(
-    context: Context, encoder: Encoder, head: nn.Module, learn: Samples, inner: Samples, recipe: Recipe, seed: int, title: str
+    context: Context,
+    encoder: Encoder,
+    head: nn.Module,
+    learn: Samples,
+    inner: Samples,
+    recipe: Recipe,
+    seed: int,
+    title: str,
 ) -> Best:
     from harness.losses import by_name
     from harness.metrics import get
@@ -138,15 +166,23 @@ def _run(
     def judge(epoch: int) -> None:
         scores_NL = _scores(context, encoder, head, inner, watched)
         metric = get(kind.metric)
-        best.see(float(metric.score(metric.stats(kind.decide(scores_NL), _hard(inner.target_NL[watched], kind.name))).mean()), both)
+        best.see(
+            float(
+                metric.score(metric.stats(kind.decide(scores_NL), _hard(inner.target_NL[watched], kind.name))).mean()
+            ),
+            both,
+        )
 
     import torch
 
+    assert encoder.module is not None
     both = torch.nn.ModuleDict({"module": encoder.module, "head": head})
-    train([encoder.module, head], recipe, steps, losses, judge, title)  # type: ignore[list-item]
+    train([encoder.module, head], recipe, steps, losses, judge, title)
     next(ticks, None)
     assert best.state is not None
-    best.state = {name.removeprefix("module."): value for name, value in best.state.items() if name.startswith("module.")}
+    best.state = {
+        name.removeprefix("module."): value for name, value in best.state.items() if name.startswith("module.")
+    }
     return best
 
 

@@ -29,7 +29,7 @@ class Track:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """B clips: tokens_BND and mask_BN per modality, valid_BT (unpadded frames), and which track and frame each begins at."""
+    """B clips: tokens_BND and mask_BN per modality, valid_BT (unpadded frames), each one's track and first frame."""
 
     tokens: Mapping[str, Tensor]
     mask: Mapping[str, Tensor]
@@ -39,13 +39,16 @@ class Batch:
 
     def to(self, device: str) -> Batch:
         return Batch(
-            {m: t.to(device) for m, t in self.tokens.items()}, {m: t.to(device) for m, t in self.mask.items()},
-            self.valid_BT.to(device), self.owner_B, self.start_B,
-        )  # fmt: skip
+            {m: t.to(device) for m, t in self.tokens.items()},
+            {m: t.to(device) for m, t in self.mask.items()},
+            self.valid_BT.to(device),
+            self.owner_B,
+            self.start_B,
+        )
 
 
 def track(video: Video, tokens: Mapping[str, Mapping[str, Tensor]], fill: Literal["nearest", "mask"]) -> Track:
-    """Lay image tokens along the frames; a frame without a face takes the nearest frame's token (paper 3.4), or none."""
+    """Lay image tokens along the frames; one without a face takes the nearest frame's token (paper 3.4), or none."""
     frames_N = tokens["image"]["frames"].numpy().astype(np.int64)
     row_F = np.full(video.frames, -1, np.int64)
     inside = frames_N < video.frames
@@ -76,7 +79,12 @@ def starts(frames: int, length: int, offset: int = 0) -> list[int]:
 
 
 def batches(
-    tracks: Sequence[Track], *, length: int, batch: int, rng: np.random.Generator | None = None, whole_videos: bool = False
+    tracks: Sequence[Track],
+    *,
+    length: int,
+    batch: int,
+    rng: np.random.Generator | None = None,
+    whole_videos: bool = False,
 ) -> Iterator[Batch]:
     """Clips of every track, `batch` at a time; with `rng`, in random order and from a random offset (training).
 
@@ -86,8 +94,14 @@ def batches(
         order = rng.permutation(len(tracks)) if rng else np.arange(len(tracks))
         for at in range(0, len(order), batch):
             chosen = order[at : at + batch]
-            yield assemble(tracks, [(int(i), s, min(s + length, tracks[i].video.frames)) for i in chosen
-                                    for s in starts(tracks[i].video.frames, length)])  # fmt: skip
+            yield assemble(
+                tracks,
+                [
+                    (int(i), s, min(s + length, tracks[i].video.frames))
+                    for i in chosen
+                    for s in starts(tracks[i].video.frames, length)
+                ],
+            )
         return
     cuts = []
     for i, one in enumerate(tracks):
@@ -113,9 +127,12 @@ def assemble(tracks: Sequence[Track], cuts: Sequence[tuple[int, int, int]]) -> B
             tokens.setdefault(modality, []).append(token_ND)
             mask.setdefault(modality, []).append(mask_N)
     return Batch(
-        {m: torch.stack(t) for m, t in tokens.items()}, {m: torch.stack(t) for m, t in mask.items()}, valid_BT,
-        np.array([i for i, _, _ in cuts]), np.array([a for _, a, _ in cuts]),
-    )  # fmt: skip
+        {m: torch.stack(t) for m, t in tokens.items()},
+        {m: torch.stack(t) for m, t in mask.items()},
+        valid_BT,
+        np.array([i for i, _, _ in cuts]),
+        np.array([a for _, a, _ in cuts]),
+    )
 
 
 def targets(batch: Batch, target_VRL: Sequence[Floats]) -> Tensor:
@@ -127,7 +144,8 @@ def targets(batch: Batch, target_VRL: Sequence[Floats]) -> Tensor:
     for row, (i, a) in enumerate(zip(batch.owner_B, batch.start_B, strict=True)):
         n = int(batch.valid_BT[row].sum())
         target_RL = target_VRL[i]
-        piece = target_RL[a : a + n] if len(target_RL) > 1 or n == 1 and a < len(target_RL) else target_RL.repeat(n, axis=0)
+        whole_video = len(target_RL) == 1 and a + n > 1
+        piece = target_RL.repeat(n, axis=0) if whole_video else target_RL[a : a + n]
         out[row, :n] = torch.from_numpy(np.ascontiguousarray(piece, dtype=np.float32))
     return out
 

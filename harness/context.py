@@ -63,7 +63,10 @@ class Context:
     def split_parts(self, split: Split) -> Mapping[str, Any]:
         """What every trained stage of a split depends on: the data, who trains, who chooses, and the arithmetic."""
         return {
-            "data": self.fingerprint, "task": f"{self.plan.task.name}/{self.plan.task.version}",
-            "train": [v.key for v in split.train], "inner": [v.key for v in split.inner],
-            "partial_rows": self.plan.pipeline.partial_rows, "place": self.place.identity(),
-        }  # fmt: skip
+            "data": self.fingerprint,
+            "task": f"{self.plan.task.name}/{self.plan.task.version}",
+            "train": [v.key for v in split.train],
+            "inner": [v.key for v in split.inner],
+            "partial_rows": self.plan.pipeline.partial_rows,
+            "place": self.place.identity(),
+        }

@@ -1,7 +1,7 @@
 """Media to tokens: every video's frames, windows and words through the encoders, kept in the store.
 
-Tokens of one video: `image` tokens_ND with frames_N (which frame each is of), `audio` tokens_ND with times_N2 (seconds),
-`text` tokens_ND with N = 1, or 0 where there is no transcript. A batch never crosses a video.
+Tokens of one video: `image` tokens_ND with frames_N (which frame each is of), `audio` tokens_ND with times_N2
+(seconds), `text` tokens_ND with N = 1, or 0 where there is no transcript. A batch never crosses a video.
 """
 
 from __future__ import annotations
@@ -41,8 +41,13 @@ def encode(context: Context, adapted: Adapted, videos: Sequence[Video]) -> dict[
 
 def encode_parts(context: Context, adapted: Adapted, video: Video) -> dict[str, Any]:
     """What a video's tokens depend on."""
-    return {"encoder": adapted.identity, "data": context.fingerprint, "video": video.key,
-            "place": context.place.identity(), "source": files_hash(SOURCE)}  # fmt: skip
+    return {
+        "encoder": adapted.identity,
+        "data": context.fingerprint,
+        "video": video.key,
+        "place": context.place.identity(),
+        "source": files_hash(SOURCE),
+    }
 
 
 def _must_be_there() -> Tensors:

@@ -61,7 +61,8 @@ def _change(pipeline: Pipeline, path: str, value: Any) -> Pipeline:
     if head not in names:
         raise unknown("field of a Pipeline", head, names)
     if head in NAMED:
-        return dataclasses.replace(pipeline, **{head: _named(head, getattr(pipeline, head), rest, value, path)})
+        new: Any = _named(head, getattr(pipeline, head), rest, value, path)
+        return dataclasses.replace(pipeline, **{head: new})
     return dataclasses.replace(pipeline, **{head: _inner(head, getattr(pipeline, head), rest, value, path)})
 
 
@@ -95,6 +96,8 @@ def _inner(name: str, current: Any, rest: list[str], value: Any, path: str) -> A
             if not isinstance(value, Recipe):
                 raise UserError(f"{path} is a recipe: set one of its fields, say {path}.epochs")
             return value
+        if current is None:
+            raise UserError(f"{path}: there is no recipe here to change")
         return _typed(current, rest, value, path)
     if rest:
         raise UserError(f"{path}: {name} has no fields below it")

@@ -29,15 +29,24 @@ if TYPE_CHECKING:
 SOURCE = ("harness.fit", "harness.clips", "harness.training", "harness.losses", "harness.kinds", "harness.adapt")
 
 
-def fit_parts(context: Context, split: Split, encoded: Mapping[str, Any], scenes: Mapping[str, Any], part: int) -> dict[str, Any]:
+def fit_parts(
+    context: Context, split: Split, encoded: Mapping[str, Any], scenes: Mapping[str, Any], part: int
+) -> dict[str, Any]:
     """What a classifier depends on: its fusion and recipe, the tokens, and which videos are its own."""
     pipeline = context.plan.pipeline
     return {
-        "fusion": context.plan.fusion.identity(), "recipe": vars(pipeline.fit), "fill": pipeline.fill_faces,
-        "clip": context.plan.task.clip_frames, "loss": context.plan.task.kind.loss_name, "encoded": encoded,
-        "scenes": scenes, "part": part, "seed": context.plan.seed, "split": dict(context.split_parts(split)),
+        "fusion": context.plan.fusion.identity(),
+        "recipe": vars(pipeline.fit),
+        "fill": pipeline.fill_faces,
+        "clip": context.plan.task.clip_frames,
+        "loss": context.plan.task.kind.loss_name,
+        "encoded": encoded,
+        "scenes": scenes,
+        "part": part,
+        "seed": context.plan.seed,
+        "split": dict(context.split_parts(split)),
         "source": files_hash(SOURCE),
-    }  # fmt: skip
+    }
 
 
 def new_fusion(plan: Plan, widths: Mapping[str, int], seed: int, place: Place) -> nn.Module:
@@ -56,14 +65,22 @@ def fit(context: Context, split: Split, part: int, own: Sequence[Track], inner: 
     module = new_fusion(context.plan, widths_of(own), derive(seed, "init"), context.place)
     target = context.targets(tuple(track.video for track in own))
     target_VRL = [target[track.video.key] for track in own]
-    if hasattr(module, "solve"):
-        module.solve(_solvable(context, own, target_VRL), kind)
+    solve = getattr(module, "solve", None)
+    if callable(solve):
+        solve(_solvable(context, own, target_VRL), kind)
         return Entry(module.state_dict(), {"what": f"classifier {part}", "chosen": "closed form", "by": "train"})
     with stream(seed):
         best = _train(context, module, own, target_VRL, inner, f"fit {part + 1} ({split.name})", seed)
     assert best.state is not None
-    return Entry(best.state, {"what": f"epoch of classifier {part}", "chosen": best.epoch,
-                              "by": f"{kind.metric} on inner", "scores": best.scores})  # fmt: skip
+    return Entry(
+        best.state,
+        {
+            "what": f"epoch of classifier {part}",
+            "chosen": best.epoch,
+            "by": f"{kind.metric} on inner",
+            "scores": best.scores,
+        },
+    )
 
 
 def widths_of(tracks: Sequence[Track]) -> dict[str, int]:
@@ -76,12 +93,20 @@ def _solvable(context: Context, own: Sequence[Track], target_VRL: list[Floats]) 
         yield batch.tokens, batch.mask, targets(batch, target_VRL)
 
 
-def _batches(task: TaskSpec, tracks: Sequence[Track], rng: np.random.Generator | None, batch: int = 64) -> Iterator[Batch]:
+def _batches(
+    task: TaskSpec, tracks: Sequence[Track], rng: np.random.Generator | None, batch: int = 64
+) -> Iterator[Batch]:
     return batches(tracks, length=task.clip_frames, batch=batch, rng=rng, whole_videos=task.level == "video")
 
 
 def _train(
-    context: Context, module: nn.Module, own: Sequence[Track], target_VRL: list[Floats], inner: Sequence[Track], title: str, seed: int
+    context: Context,
+    module: nn.Module,
+    own: Sequence[Track],
+    target_VRL: list[Floats],
+    inner: Sequence[Track],
+    title: str,
+    seed: int,
 ) -> Best:
     from harness.losses import by_name
     from harness.metrics import get
@@ -111,7 +136,9 @@ def _train(
     return best
 
 
-def rows(task: TaskSpec, place: Place, module: nn.Module, batch: Batch, target_BTL: Tensor | None) -> tuple[Tensor, Any]:
+def rows(
+    task: TaskSpec, place: Place, module: nn.Module, batch: Batch, target_BTL: Tensor | None
+) -> tuple[Tensor, Any]:
     """Logits of judged rows: each unpadded frame, or for a video-level task the mean over a video's unpadded frames."""
     import torch
 
@@ -137,14 +164,18 @@ def scores_of(task: TaskSpec, place: Place, module: nn.Module, tracks: Sequence[
     import torch
 
     module.eval()
-    out = {track.video.key: np.zeros((track.video.frames if task.level == "frame" else 1, len(task.labels)), np.float32)
-           for track in tracks}  # fmt: skip
+    out = {
+        track.video.key: np.zeros((track.video.frames if task.level == "frame" else 1, len(task.labels)), np.float32)
+        for track in tracks
+    }
     with torch.inference_mode():
         for batch in _batches(task, tracks, None):
             moved = batch.to(place.device)
             if task.level == "video":
                 logits_VL, _ = rows(task, place, module, moved, None)
-                for i, row_L in zip(np.unique(batch.owner_B), task.kind.squash(logits_VL.float()).cpu().numpy(), strict=True):
+                for i, row_L in zip(
+                    np.unique(batch.owner_B), task.kind.squash(logits_VL.float()).cpu().numpy(), strict=True
+                ):
                     out[tracks[i].video.key][0] = row_L
                 continue
             with place.autocast():

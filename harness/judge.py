@@ -67,9 +67,15 @@ def score_block(found: ScoreInterval, labels: Sequence[str]) -> dict[str, Any]:
     return {
         "P": asdict(found.p),
         "labels": {label: asdict(one) for label, one in zip(labels, found.labels, strict=True)},
-        "interval": {"method": f"cluster bootstrap, {found.method}", "level": found.level, "draws": found.draws,
-                     "clusters": found.clusters, "of": "raw recordings", "for": "these trained models"},
-    }  # fmt: skip
+        "interval": {
+            "method": f"cluster bootstrap, {found.method}",
+            "level": found.level,
+            "draws": found.draws,
+            "clusters": found.clusters,
+            "of": "raw recordings",
+            "for": "these trained models",
+        },
+    }
 
 
 class _Coverage:
@@ -88,5 +94,10 @@ class _Coverage:
         self.unseen += not video.face_F.any()
 
     def report(self) -> dict[str, Any]:
-        return {"videos": self.videos, "rows": self.rows, "judged_rows": self.labelled,
-                "judged_without_face": self.faceless, "videos_without_any_face": self.unseen}  # fmt: skip
+        return {
+            "videos": self.videos,
+            "rows": self.rows,
+            "judged_rows": self.labelled,
+            "judged_without_face": self.faceless,
+            "videos_without_any_face": self.unseen,
+        }

@@ -42,9 +42,11 @@ class Kind:
     def decide(self, scores_RL: Floats) -> Floats:
         """Scores to decisions: the best label one-hot (the first of equals), 1 where >= 0.5, or the value itself."""
         if self.name == "one_of":
-            return np.eye(scores_RL.shape[1], dtype=np.float32)[scores_RL.argmax(axis=1)]
+            best_RL: Floats = np.eye(scores_RL.shape[1], dtype=np.float32)[scores_RL.argmax(axis=1)]
+            return best_RL
         if self.name == "any_of":
-            return (scores_RL >= 0.5).astype(np.float32)
+            held_RL: Floats = (scores_RL >= 0.5).astype(np.float32)
+            return held_RL
         return scores_RL
 
     def loss(self, logits_RL: Tensor, target_RL: Tensor, weights_L: Tensor) -> Tensor:

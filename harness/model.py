@@ -80,10 +80,14 @@ def decider_of(plan: Plan) -> Decider:
 
 
 def save(
-    folder: Path, plan: Plan, encoders: Mapping[str, Callable[[], Encoder]], classifiers: Sequence[Tensors],
-    widths: Mapping[str, int], about: Mapping[str, Any],
+    folder: Path,
+    plan: Plan,
+    encoders: Mapping[str, Callable[[], Encoder]],
+    classifiers: Sequence[Tensors],
+    widths: Mapping[str, int],
+    about: Mapping[str, Any],
 ) -> None:
-    """Write `folder` whole: under another name first, then renamed."""  # fmt: skip
+    """Write `folder` whole: under another name first, then renamed."""
     from safetensors.torch import save as to_bytes
 
     building = folder.with_name(f".{folder.name}.building")
@@ -91,8 +95,8 @@ def save(
     for modality, build in encoders.items():
         state = {k: v.detach().cpu().contiguous().clone() for k, v in network(build()).items()}
         write_whole(building / f"encoder-{modality}.safetensors", to_bytes(state))
-    for i, state in enumerate(classifiers):
-        write_whole(building / f"classifier-{i}.safetensors", to_bytes({k: v.contiguous() for k, v in state.items()}))
+    for i, weights in enumerate(classifiers):
+        write_whole(building / f"classifier-{i}.safetensors", to_bytes({k: v.contiguous() for k, v in weights.items()}))
     facts = {"plan": plan.describe(), "widths": dict(widths), "classifiers": len(classifiers), **about}
     write_whole(building / FILE, json.dumps(facts, indent=1, sort_keys=True, allow_nan=False).encode())
     shutil.rmtree(folder, ignore_errors=True)
@@ -149,7 +153,11 @@ def modules_of(encoder: Encoder) -> dict[str, nn.Module]:
 
 def network(encoder: Encoder) -> dict[str, Any]:
     """The weights of every network an encoder holds."""
-    return {f"{name}.{key}": value for name, module in modules_of(encoder).items() for key, value in module.state_dict().items()}
+    return {
+        f"{name}.{key}": value
+        for name, module in modules_of(encoder).items()
+        for key, value in module.state_dict().items()
+    }
 
 
 def load_network(encoder: Encoder, state: Tensors, device: str) -> None:

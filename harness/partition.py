@@ -28,8 +28,13 @@ def partition(context: Context, split: Split) -> Parts:
     """Fit the partition on training videos, then place every video of the split, held-out ones for the report."""
     import torch
 
-    parts = {"partition": context.plan.partition.identity(), "seed": context.plan.seed, "source": files_hash(SOURCE),
-             "split": dict(context.split_parts(split)), "held": [v.key for v in split.held]}  # fmt: skip
+    parts = {
+        "partition": context.plan.partition.identity(),
+        "seed": context.plan.seed,
+        "source": files_hash(SOURCE),
+        "split": dict(context.split_parts(split)),
+        "held": [v.key for v in split.held],
+    }
     videos = (*split.train, *split.inner, *split.held)
 
     def compute() -> Entry:

@@ -88,7 +88,9 @@ class Plugins:
             return mine[name]
         if len(mine) == 1:
             return next(iter(mine.values()))
-        raise UserError(f"Plugin {name!r} has several pipelines: say --plugin {name}:NAME with one of {', '.join(sorted(mine))}")
+        raise UserError(
+            f"Plugin {name!r} has several pipelines: say --plugin {name}:NAME with one of {', '.join(sorted(mine))}"
+        )
 
 
 def load(extra: Mapping[str, object] | None = None) -> Plugins:
@@ -130,8 +132,10 @@ def _wanted(points: list[EntryPoint]) -> list[EntryPoint]:
     return [point for point in points if point.name in {*only, "builtin"}]
 
 
-def check_options(what: str, factory: Callable[..., Any], options: Mapping[str, Any], given: tuple[str, ...] = ()) -> None:
-    """UserError where `options` are not keyword options of `factory`, with near names; `given` the core passes itself."""
+def check_options(
+    what: str, factory: Callable[..., Any], options: Mapping[str, Any], given: tuple[str, ...] = ()
+) -> None:
+    """UserError where `options` are not keyword options of `factory`; `given` are those the core passes itself."""
     parameters = inspect.signature(factory).parameters
     names = [n for n, p in parameters.items() if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
     known = [n for n in names if n not in (*given, "resources")]
@@ -139,7 +143,11 @@ def check_options(what: str, factory: Callable[..., Any], options: Mapping[str, 
     for name in options:
         if name not in known and not takes_any:
             raise unknown(f"option of {what}", name, known)
-    required = [n for n in known if parameters[n].default is inspect.Parameter.empty and parameters[n].kind is inspect.Parameter.KEYWORD_ONLY]
+    required = [
+        n
+        for n in known
+        if parameters[n].default is inspect.Parameter.empty and parameters[n].kind is inspect.Parameter.KEYWORD_ONLY
+    ]
     for name in required:
         if name not in options:
             raise UserError(f"{what} needs the option {name!r}; its options are {', '.join(known)}")
@@ -152,7 +160,7 @@ def takes(factory: Callable[..., Any], name: str) -> bool:
 
 @cache
 def source_hash(factory: Callable[..., Any]) -> str:
-    """SHA-256 over the file that defines `factory` and the files of the same package it imports, found by reading them."""
+    """SHA-256 over the file that defines `factory` and those of the same package it imports, found by reading them."""
     module = inspect.getmodule(factory.func if isinstance(factory, partial) else factory)
     if module is None or not getattr(module, "__file__", None):
         return ""

@@ -38,7 +38,7 @@ class Decider:
 
 
 def choose_setting(context: Context, decider: Decider, videos: Sequence[Video], scores: ScoresOfParts) -> float:
-    """The smoother's candidate with the best P on `inner` (the first of equals), logged; 0 where there is nothing to choose."""
+    """The smoother's candidate with the best P on `inner` (the first of equals), logged; 0 without candidates."""
     candidates = decider.smoother.candidates
     if not candidates:
         return 0.0
@@ -46,17 +46,27 @@ def choose_setting(context: Context, decider: Decider, videos: Sequence[Video], 
     metric = get(decider.kind.metric)
     tried = []
     for candidate in candidates:
-        stats = [metric.stats(decider.kind.decide(decider(scores[v.key], v, candidate)), targets[v.key]) for v in videos]
+        stats = [
+            metric.stats(decider.kind.decide(decider(scores[v.key], v, candidate)), targets[v.key]) for v in videos
+        ]
         tried.append(float(metric.score(metric.merge(np.stack(stats))).mean()))
     chosen = float(candidates[int(np.argmax(tried))])
-    context.choices.append({"what": "smoothing", "chosen": chosen, "by": f"{decider.kind.metric} on inner",
-                            "candidates": list(candidates), "scores": tried})  # fmt: skip
+    context.choices.append(
+        {
+            "what": "smoothing",
+            "chosen": chosen,
+            "by": f"{decider.kind.metric} on inner",
+            "candidates": list(candidates),
+            "scores": tried,
+        }
+    )
     return chosen
 
 
-def predictions_table(videos: Sequence[Video], parts: Mapping[str, int], scores: Mapping[str, Floats], kind: Kind,
-                      labels: Sequence[str]) -> Any:
-    """Every prediction as a data frame: video, frame, part, a score per label, and the decision; never a label's truth."""  # fmt: skip
+def predictions_table(
+    videos: Sequence[Video], parts: Mapping[str, int], scores: Mapping[str, Floats], kind: Kind, labels: Sequence[str]
+) -> Any:
+    """Every prediction as a data frame: video, frame, part, a score per label, the decision; never the truth."""
     import pandas as pd
 
     frames = []

@@ -32,7 +32,13 @@ def shown(items: Iterable[T], title: str, total: int | None = None) -> Iterator[
         console.print(f"{title} ({total if total is not None else '?'}) ...", highlight=False)
         yield from items
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Bars(*columns, console=console, transient=True) as bars:
         task = bars.add_task(title, total=total)
         for item in items:

@@ -36,13 +36,17 @@ def read_row(path: Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise HarnessError(f"{path} is not JSON: {error}") from None
     if not isinstance(row, dict) or row.get("schema") != SCHEMA:
-        raise HarnessError(f"{path}: expected a row of schema {SCHEMA}, came {row.get('schema') if isinstance(row, dict) else type(row).__name__!r}")
+        raise HarnessError(
+            f"{path}: expected a row of schema {SCHEMA}, came {row!r:.60}"
+        )
     return row
 
 
 def same(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
     """Whether two rows say the same: all but `cost` and `env`."""
-    return {k: v for k, v in a.items() if k not in ("cost", "env")} == {k: v for k, v in b.items() if k not in ("cost", "env")}
+    return {k: v for k, v in a.items() if k not in ("cost", "env")} == {
+        k: v for k, v in b.items() if k not in ("cost", "env")
+    }
 
 
 def write_stats(path: Path, stats_VLk: Any, videos: Sequence[str], groups: Sequence[str], *, level: str) -> None:

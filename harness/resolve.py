@@ -39,8 +39,13 @@ class Part:
     def identity(self) -> dict[str, Any]:
         """What a stored result made by this part depends on: name, options, weights' hash, provider and its source."""
         options = {k: _file_hash(v) for k, v in sorted(self.component.options.items())}
-        return {"name": self.component.name, "options": options, "plugin": self.plugin, "version": self.version,
-                "source": source_hash(self.factory)}  # fmt: skip
+        return {
+            "name": self.component.name,
+            "options": options,
+            "plugin": self.plugin,
+            "version": self.version,
+            "source": source_hash(self.factory),
+        }
 
 
 @dataclass(frozen=True)
@@ -67,14 +72,21 @@ class Plan:
         parts = {f"encoders.{m}": p for m, p in self.encoders.items()}
         parts |= {"fusion": self.fusion, "partition": self.partition, "postprocess": self.smoother}
         return {
-            "task": self.task.name, "task_version": self.task.version, "system": self.system, "plugin": self.plugin,
-            "profile": self.profile, "seed": self.seed, "pipeline": pipeline,
+            "task": self.task.name,
+            "task_version": self.task.version,
+            "system": self.system,
+            "plugin": self.plugin,
+            "profile": self.profile,
+            "seed": self.seed,
+            "pipeline": pipeline,
             "components": {name: part.identity() for name, part in parts.items()},
             "vote": {"name": self.vote.name, "plugin": self.vote.plugin},
-        }  # fmt: skip
+        }
 
 
-def resolve(plugins: Plugins, task: str, plugin: str, profile: str, *, sets: Mapping[str, Any] | None = None, seed: int = 0) -> Plan:
+def resolve(
+    plugins: Plugins, task: str, plugin: str, profile: str, *, sets: Mapping[str, Any] | None = None, seed: int = 0
+) -> Plan:
     """The plan of one task: its pipeline with the profile's, the task's and the user's changes, every name looked up.
 
     `profile` "paper" is the literal itself where the pipeline has no row of that name; other names must exist.
@@ -96,15 +108,24 @@ def resolve(plugins: Plugins, task: str, plugin: str, profile: str, *, sets: Map
     return plan_of(plugins, spec, pipeline, system_name(base.name, sets or {}), provided.plugin, profile, seed)
 
 
-def plan_of(plugins: Plugins, task: TaskSpec, pipeline: Pipeline, system: str, plugin: str, profile: str, seed: int) -> Plan:
+def plan_of(
+    plugins: Plugins, task: TaskSpec, pipeline: Pipeline, system: str, plugin: str, profile: str, seed: int
+) -> Plan:
     """The plan of a pipeline whose changes have all been made: names to factories, options checked."""
     return Plan(
-        task=task, pipeline=pipeline, system=system, plugin=plugin, profile=profile, seed=seed,
+        task=task,
+        pipeline=pipeline,
+        system=system,
+        plugin=plugin,
+        profile=profile,
+        seed=seed,
         encoders={m: _part(plugins, "encoders", c) for m, c in pipeline.encoders.items()},
-        fusion=_part(plugins, "fusions", pipeline.fusion), partition=_part(plugins, "partitions", pipeline.partition),
-        vote=lookup(plugins, "votes", pipeline.vote), smoother=_part(plugins, "postprocessors", pipeline.postprocess),
+        fusion=_part(plugins, "fusions", pipeline.fusion),
+        partition=_part(plugins, "partitions", pipeline.partition),
+        vote=lookup(plugins, "votes", pipeline.vote),
+        smoother=_part(plugins, "postprocessors", pipeline.postprocess),
         plugins=plugins,
-    )  # fmt: skip
+    )
 
 
 def replan(plugins: Plugins, described: Mapping[str, Any]) -> Plan:
@@ -147,8 +168,10 @@ def _applies(pipeline: Pipeline, path: str) -> bool:
 def _usable(pipeline: Pipeline, task: TaskSpec) -> Pipeline:
     for modality in pipeline.encoders:
         if modality not in task.modalities:
-            raise UserError(f"Task {task.name!r} has no {modality}; it has {', '.join(task.modalities)}. "
-                            f"Say --set encoders.{modality}=none")  # fmt: skip
+            raise UserError(
+                f"Task {task.name!r} has no {modality}; it has {', '.join(task.modalities)}. "
+                f"Say --set encoders.{modality}=none"
+            )
     if "image" not in pipeline.encoders:
         raise UserError(f"{pipeline.name} has no image encoder; clips are laid out along its frames")
     adapt = {m: recipe for m, recipe in pipeline.adapt.items() if m in pipeline.encoders}

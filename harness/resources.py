@@ -30,7 +30,9 @@ class Resources:
 
     def identity(self, component: Component) -> dict[str, str]:
         """What the data sets named in a component's options (`data:NAME`) hold: a hash by name."""
-        names = [v.removeprefix("data:") for v in component.options.values() if isinstance(v, str) and v.startswith("data:")]
+        names = [
+            v.removeprefix("data:") for v in component.options.values() if isinstance(v, str) and v.startswith("data:")
+        ]
         return {name: folder_hash(self.locate(name)) for name in names}
 
 

@@ -17,55 +17,121 @@ from harness.records import SCHEMA
 from harness.splits import Split
 from harness.store import Visit
 
-PACKAGES = ("abaw-harness", "torch", "torchvision", "torchaudio", "timm", "transformers", "peft", "numpy", "scipy", "scikit-learn")
+PACKAGES = (
+    "abaw-harness",
+    "torch",
+    "torchvision",
+    "torchaudio",
+    "timm",
+    "transformers",
+    "peft",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+)
 
 
 def row_of(
-    context: Context, split: Split, parts: Parts, judged: Judged | None, facts: Mapping[str, Any], cost: Mapping[str, Any]
+    context: Context,
+    split: Split,
+    parts: Parts,
+    judged: Judged | None,
+    facts: Mapping[str, Any],
+    cost: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The row of one split; a `test` row has no score. `facts` are the run's: id, command, threads, folds, limit."""
     plan = context.plan
     sizes = {f"part {k}": sum(parts.of[v.key] == k for v in split.train) for k in range(parts.k)}
     return {
-        "schema": SCHEMA, **heading(context, facts), "split": split.name,
+        "schema": SCHEMA,
+        **heading(context, facts),
+        "split": split.name,
         "score": judged.score if judged else None,
-        "coverage": {**(judged.coverage if judged else {}), "train_videos": len(split.train), "inner_videos": len(split.inner),
-                     "held_videos": len(split.held), "leaks": list(split.leaks)},
-        "parts": {"partition": plan.partition.component.name, "k": parts.k, "source": parts.source, "train_videos": sizes},
+        "coverage": {
+            **(judged.coverage if judged else {}),
+            "train_videos": len(split.train),
+            "inner_videos": len(split.inner),
+            "held_videos": len(split.held),
+            "leaks": list(split.leaks),
+        },
+        "parts": {
+            "partition": plan.partition.component.name,
+            "k": parts.k,
+            "source": parts.source,
+            "train_videos": sizes,
+        },
         "choices": list(context.choices),
-        "command": facts["command"], "cost": dict(cost), "env": environment(context, facts),
-    }  # fmt: skip
+        "command": facts["command"],
+        "cost": dict(cost),
+        "env": environment(context, facts),
+    }
 
 
 def heading(context: Context, facts: Mapping[str, Any]) -> dict[str, Any]:
     """The fields every row of a run shares."""
     plan = context.plan
     task = plan.task
-    components = {"fusion": plan.fusion, "partition": plan.partition, "postprocess": plan.smoother,
-                  **{m: part for m, part in plan.encoders.items()}}  # fmt: skip
+    components = {
+        "fusion": plan.fusion,
+        "partition": plan.partition,
+        "postprocess": plan.smoother,
+        **plan.encoders,
+    }
     return {
-        "task": task.name, "task_version": task.version, "title": task.title, "metric": task.kind.metric,
-        "level": task.level, "labels": list(task.labels),
-        "data": {"name": context.data, "reader": task.reader, "fingerprint": context.fingerprint,
-                 "folds": facts["folds"], "partial_rows": plan.pipeline.partial_rows, "dedupe": facts["dedupe"]},
-        "system": plan.system, "plugin": plan.plugin, "profile": plan.profile, "run": facts["run"], "seed": plan.seed,
+        "task": task.name,
+        "task_version": task.version,
+        "title": task.title,
+        "metric": task.kind.metric,
+        "level": task.level,
+        "labels": list(task.labels),
+        "data": {
+            "name": context.data,
+            "reader": task.reader,
+            "fingerprint": context.fingerprint,
+            "folds": facts["folds"],
+            "partial_rows": plan.pipeline.partial_rows,
+            "dedupe": facts["dedupe"],
+        },
+        "system": plan.system,
+        "plugin": plan.plugin,
+        "profile": plan.profile,
+        "run": facts["run"],
+        "seed": plan.seed,
         "partial": facts["partial"],
-        "components": {name: {"name": part.component.name, "plugin": part.plugin, "version": part.version,
-                              "options": dict(part.component.options)} for name, part in sorted(components.items())}
+        "components": {
+            name: {
+                "name": part.component.name,
+                "plugin": part.plugin,
+                "version": part.version,
+                "options": dict(part.component.options),
+            }
+            for name, part in sorted(components.items())
+        }
         | {"vote": {"name": plan.vote.name, "plugin": plan.vote.plugin}},
-    }  # fmt: skip
+    }
 
 
-def fold_rows(context: Context, rows: Sequence[Mapping[str, Any]], folds: Sequence[Any], facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+def fold_rows(
+    context: Context, rows: Sequence[Mapping[str, Any]], folds: Sequence[Any], facts: Mapping[str, Any]
+) -> list[dict[str, Any]]:
     """The two rows over five folds: the mean of their scores, and the score of their statistics merged."""
     blocks = judge_folds(context.plan.task.kind.metric, folds, context.plan.task.labels)
     cost = {"wall_s": round(sum(row["cost"]["wall_s"] for row in rows), 3)}
     return [
-        {"schema": SCHEMA, **heading(context, facts), "split": name, "score": score,
-         "coverage": {key: sum(row["coverage"][key] for row in rows) for key in ("videos", "rows", "judged_rows")},
-         "parts": None, "choices": [], "command": facts["command"], "cost": cost, "env": environment(context, facts)}
+        {
+            "schema": SCHEMA,
+            **heading(context, facts),
+            "split": name,
+            "score": score,
+            "coverage": {key: sum(row["coverage"][key] for row in rows) for key in ("videos", "rows", "judged_rows")},
+            "parts": None,
+            "choices": [],
+            "command": facts["command"],
+            "cost": cost,
+            "env": environment(context, facts),
+        }
         for name, score in blocks.items()
-    ]  # fmt: skip
+    ]
 
 
 def environment(context: Context, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,10 +143,14 @@ def environment(context: Context, facts: Mapping[str, Any]) -> dict[str, Any]:
         except PackageNotFoundError:
             versions[package] = "not installed"
     return {
-        "python": platform.python_version(), "platform": f"{platform.system()} {platform.machine()}", "cores": os.cpu_count(),
-        "threads": facts["threads"], "device": device_name(context.place.device), "precision": context.place.precision,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "threads": facts["threads"],
+        "device": device_name(context.place.device),
+        "precision": context.place.precision,
         "packages": versions,
-    }  # fmt: skip
+    }
 
 
 def device_name(device: str) -> str:
@@ -102,5 +172,10 @@ def cost_of(visits: Sequence[Visit], wall: float) -> dict[str, Any]:
             computed[visit.stage] = computed.get(visit.stage, 0) + 1
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     megabytes = peak / 1024 if sys.platform != "darwin" else peak / 1024**2
-    return {"wall_s": round(wall, 3), "stage_s": seconds, "computed": computed, "reused": sum(not v.computed for v in visits),
-            "peak_memory_mb": round(megabytes)}  # fmt: skip
+    return {
+        "wall_s": round(wall, 3),
+        "stage_s": seconds,
+        "computed": computed,
+        "reused": sum(not v.computed for v in visits),
+        "peak_memory_mb": round(megabytes),
+    }

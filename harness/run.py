@@ -46,7 +46,9 @@ class Folder:
         return records.read_row(self.row(split)) if self.row(split).exists() else None
 
 
-def run_split(context: Context, split: Split, folder: Folder, *, facts: Mapping[str, Any], keep_model: bool) -> dict[str, Any]:
+def run_split(
+    context: Context, split: Split, folder: Folder, *, facts: Mapping[str, Any], keep_model: bool
+) -> dict[str, Any]:
     """One split from data to row; everything it leaves is on disk before the row is."""
     began = time.perf_counter()
     context.choices.clear()

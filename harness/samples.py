@@ -86,7 +86,7 @@ class Frames(Samples):
 
 
 def augmented(images_BHWC: Image, rng: np.random.Generator) -> Image:
-    """Each image flipped with chance 1/2, moved by up to 6 % with its edge repeated, and brighter or darker by up to 25 %.
+    """Each image flipped with chance 1/2, moved by up to 6 % with its edge repeated, and up to 25 % brighter or darker.
 
     Moves are small and filled from the edge, so no crop loses its face.
     """
@@ -127,7 +127,9 @@ class Windows(Samples):
         if rng is not None:
             import torch
 
-            samples_BS = samples_BS * torch.from_numpy(rng.uniform(0.7, 1.4, (len(samples_BS), 1)).astype(np.float32)).to(device)
+            samples_BS = samples_BS * torch.from_numpy(
+                rng.uniform(0.7, 1.4, (len(samples_BS), 1)).astype(np.float32)
+            ).to(device)
         return samples_BS
 
 
@@ -153,4 +155,5 @@ def _mean_labelled(target_NL: NDArray[np.float32]) -> Floats:
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Mean of empty slice")  # a label nobody gave stays NaN
-        return np.nanmean(target_NL, axis=0).astype(np.float32)
+        mean_L: Floats = np.nanmean(target_NL, axis=0).astype(np.float32)
+    return mean_L

@@ -65,7 +65,9 @@ class Prepared:
         return [split for split in self.splits if self.folder.finished(split.name) is None]
 
 
-def prepare(plugins: Plugins, task: str, request: Request, progress: Progress = silent, report: Callable[[str], None] = print) -> Prepared:
+def prepare(
+    plugins: Plugins, task: str, request: Request, progress: Progress = silent, report: Callable[[str], None] = print
+) -> Prepared:
     """Resolve every name, find the data, make the splits. Nothing is trained yet."""
     spec: TaskSpec = lookup(plugins, "tasks", task).thing
     root = locate(spec.reader, request.data, plugins.manager)
@@ -78,20 +80,29 @@ def prepare(plugins: Plugins, task: str, request: Request, progress: Progress = 
     context = Context(plan, reader, root.name, reader.fingerprint(), store, resources, progress, place)
     videos = reader.videos()
     counts = {v.key: histogram(reader.targets(v), spec.kind) for v in videos if v.side != "test"}
-    splits = tuple(limited(s, request.limit) for s in make_splits(request.splits, videos, counts, dedupe=request.dedupe))
+    splits = tuple(
+        limited(s, request.limit) for s in make_splits(request.splits, videos, counts, dedupe=request.dedupe)
+    )
     run_id = run_hash(plan, context.fingerprint, request)
     folder = Folder(request.runs / task / _folder_name(f"{plan.system}@{profile}") / run_id)
     facts = {
-        "run": run_id, "command": request.command, "threads": request.threads, "dedupe": request.dedupe,
+        "run": run_id,
+        "command": request.command,
+        "threads": request.threads,
+        "dedupe": request.dedupe,
         "partial": f"limited to {request.limit} videos a part" if request.limit else None,
-        "folds": folds_hash(folds(videos, counts)) if len({v.group for v in videos if v.side != "test"}) >= FOLDS else "",
-    }  # fmt: skip
+        "folds": folds_hash(folds(videos, counts))
+        if len({v.group for v in videos if v.side != "test"}) >= FOLDS
+        else "",
+    }
     if request.fresh:
         shutil.rmtree(folder.path, ignore_errors=True)
     return Prepared(context, splits, folder, facts, request)
 
 
-def carry_out(prepared: Prepared, plugins: Plugins, on_row: Callable[[Mapping[str, Any], bool], None] = lambda row, new: None) -> list[dict[str, Any]]:
+def carry_out(
+    prepared: Prepared, plugins: Plugins, on_row: Callable[[Mapping[str, Any], bool], None] = lambda row, new: None
+) -> list[dict[str, Any]]:
     """Run what is not finished, in order; returns every row asked for, the folds' two summaries included."""
     context, folder = prepared.context, prepared.folder
     plan = {**context.plan.describe(), "data": context.fingerprint, "limit": prepared.request.limit}
@@ -101,7 +112,9 @@ def carry_out(prepared: Prepared, plugins: Plugins, on_row: Callable[[Mapping[st
         row = folder.finished(split.name)
         new = row is None
         if row is None:
-            keep = prepared.request.keep_models == "all" or (prepared.request.keep_models == "official" and split.name == "official")
+            keep = prepared.request.keep_models == "all" or (
+                prepared.request.keep_models == "official" and split.name == "official"
+            )
             row = run_split(context, split, folder, facts=prepared.facts, keep_model=keep)
             write_whole(folder.path / "env.json", json.dumps(row["env"], indent=1).encode())
             plugins.hook.row_scored(row=row)
@@ -110,7 +123,9 @@ def carry_out(prepared: Prepared, plugins: Plugins, on_row: Callable[[Mapping[st
     return rows + _over_folds(prepared, rows, on_row)
 
 
-def _over_folds(prepared: Prepared, rows: Sequence[dict[str, Any]], on_row: Callable[[Mapping[str, Any], bool], None]) -> list[dict[str, Any]]:
+def _over_folds(
+    prepared: Prepared, rows: Sequence[dict[str, Any]], on_row: Callable[[Mapping[str, Any], bool], None]
+) -> list[dict[str, Any]]:
     of_folds = [row for row in rows if row["split"].startswith("fold-")]
     if len(of_folds) < FOLDS:
         return []
@@ -141,18 +156,23 @@ def outlook(prepared: Prepared) -> dict[str, Any]:
     while not home.exists():
         home = home.parent
     return {
-        "splits": [split.name for split in prepared.splits], "to_run": [split.name for split in prepared.unfinished()],
-        "stages": {name: n for name, n in todo.items() if n}, "frames_to_encode": frames,
-        "disk_needed_bytes": frames * BYTES_PER_TOKEN, "disk_free_bytes": shutil.disk_usage(home).free,
-    }  # fmt: skip
+        "splits": [split.name for split in prepared.splits],
+        "to_run": [split.name for split in prepared.unfinished()],
+        "stages": {name: n for name, n in todo.items() if n},
+        "frames_to_encode": frames,
+        "disk_needed_bytes": frames * BYTES_PER_TOKEN,
+        "disk_free_bytes": shutil.disk_usage(home).free,
+    }
 
 
 def refuse_if_too_big(found: Mapping[str, Any]) -> None:
     """UserError where the tokens to come do not fit on the disk."""
     needed, free = found["disk_needed_bytes"], found["disk_free_bytes"]
     if needed > free:
-        raise UserError(f"This run may need {needed / 1e9:.1f} GB for tokens and {free / 1e9:.1f} GB are free below "
-                        f"{cache_home()}; free some with 'harness cache gc', or set HARNESS_CACHE")  # fmt: skip
+        raise UserError(
+            f"This run may need {needed / 1e9:.1f} GB for tokens and {free / 1e9:.1f} GB are free below "
+            f"{cache_home()}; free some with 'harness cache gc', or set HARNESS_CACHE"
+        )
 
 
 def _not_encoded(context: Context, one: Any, videos: Sequence[Video]) -> list[Video]:
@@ -175,8 +195,14 @@ def limited(split: Split, limit: int) -> Split:
 
 def run_hash(plan: Plan, fingerprint: str, request: Request) -> str:
     """A run's id: of its plan, data, seed and arithmetic; not of splits, folders or verbosity."""
-    parts = {"plan": plan.describe(), "data": fingerprint, "limit": request.limit, "dedupe": request.dedupe,
-             "precision": request.precision, "device": request.device.partition(":")[0]}  # fmt: skip
+    parts = {
+        "plan": plan.describe(),
+        "data": fingerprint,
+        "limit": request.limit,
+        "dedupe": request.dedupe,
+        "precision": request.precision,
+        "device": request.device.partition(":")[0],
+    }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -66,13 +66,17 @@ def schedule(step: int, steps: int, recipe: Recipe) -> float:
 
 
 def train(
-    modules: list[nn.Module], recipe: Recipe, steps_per_epoch: int, epoch_losses: Callable[[int], Iterator[Tensor]],
-    after_epoch: Callable[[int], None], title: str,
+    modules: list[nn.Module],
+    recipe: Recipe,
+    steps_per_epoch: int,
+    epoch_losses: Callable[[int], Iterator[Tensor]],
+    after_epoch: Callable[[int], None],
+    title: str,
 ) -> None:
     """Run `recipe.epochs` epochs over the losses that `epoch_losses(epoch)` yields, one a batch.
 
     A loss that is not finite stops the run: it never becomes a row.
-    """  # fmt: skip
+    """
     import torch
 
     adamw = optimiser(modules, recipe)

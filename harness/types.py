@@ -1,7 +1,8 @@
 """What flows through a run. No logic, no heavy imports.
 
 Shape suffixes, here and everywhere: B batch, T frames of a clip, F frames of a video, R judged rows of a video
-(F, or 1 for a video-level task), N tokens, D width, L labels, K classifiers, V videos, C H W image planes, S audio samples.
+(F, or 1 for a video-level task), N tokens, D width, L labels, K classifiers, V videos, C H W image planes,
+S audio samples.
 """
 
 from __future__ import annotations

@@ -44,4 +44,5 @@ def _resampled(audio: Audio, rate: int) -> Floats:
     import torch
     import torchaudio.functional
 
-    return torchaudio.functional.resample(torch.from_numpy(audio.samples_S), audio.rate, rate).numpy()
+    samples_S: Floats = torchaudio.functional.resample(torch.from_numpy(audio.samples_S), audio.rate, rate).numpy()
+    return samples_S

@@ -32,7 +32,9 @@ class Commands(click.Group):
         self._ask_plugins()
         return self.commands.get(cmd_name)
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         from harness.errors import unknown
 
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:

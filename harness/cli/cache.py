@@ -11,7 +11,7 @@ import click
 
 @click.group()
 def cache() -> None:
-    """The store of adapted encoders, tokens, classifiers and their scores (HARNESS_CACHE, else ~/.cache/abaw-harness)."""
+    """The store: adapted encoders, tokens, classifiers, scores (HARNESS_CACHE, else ~/.cache/abaw-harness)."""
 
 
 @cache.command()

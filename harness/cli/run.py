@@ -24,25 +24,47 @@ SHORTHANDS = {"fusion": "fusion", "partition": "partition", "vote": "vote", "pos
 
 
 @click.command()
-@click.option("--plugin", required=True, metavar="NAME[:PIPELINE]", help="Whose pipeline to run; see 'harness plugins list'.")
+@click.option(
+    "--plugin", required=True, metavar="NAME[:PIPELINE]", help="Whose pipeline to run; see 'harness plugins list'."
+)
 @click.option("--task", required=True, metavar="TASK", help="va, expr, au, ce, emi, or all.")
-@click.option("--split", "splits", default="official", show_default=True, metavar="SPLIT",
-              help="official, fold-1 .. fold-5, folds, all, or test (predictions without scores).")
+@click.option(
+    "--split",
+    "splits",
+    default="official",
+    show_default=True,
+    metavar="SPLIT",
+    help="official, fold-1 .. fold-5, folds, all, or test (predictions without scores).",
+)
 @click.option("--seed", default=0, show_default=True, help="Of weights and batches; splits never depend on it.")
-@click.option("--data", multiple=True, metavar="NAME=PATH|demo", help="Where a data set lies; 'demo' for the made-up world.")
+@click.option(
+    "--data", multiple=True, metavar="NAME=PATH|demo", help="Where a data set lies; 'demo' for the made-up world."
+)
 @click.option("--profile", metavar="NAME", help="Sizes of the pipeline: 'paper', 'demo'. Default: by the data.")
-@click.option("--encoder", "encoders", multiple=True, metavar="MODALITY=NAME", help="Swap an encoder, e.g. image=timm:resnet18.")
+@click.option(
+    "--encoder", "encoders", multiple=True, metavar="MODALITY=NAME", help="Swap an encoder, e.g. image=timm:resnet18."
+)
 @click.option("--fusion", metavar="NAME", help="Swap the fusion.")
 @click.option("--partition", metavar="NAME", help="Swap the partition, e.g. whole (a single classifier).")
 @click.option("--vote", metavar="NAME", help="Swap the vote: majority, mean.")
 @click.option("--postprocess", metavar="NAME", help="Swap the postprocessor: gaussian, none.")
-@click.option("--set", "sets", multiple=True, metavar="FIELD=VALUE", help="Set a field of the pipeline, e.g. fit.lr=3e-4.")
+@click.option(
+    "--set", "sets", multiple=True, metavar="FIELD=VALUE", help="Set a field of the pipeline, e.g. fit.lr=3e-4."
+)
 @click.option("--dedupe", is_flag=True, help="Drop recordings from training that the official split also holds out.")
 @click.option("--device", default="cpu", show_default=True, metavar="DEVICE", help="cpu, cuda, cuda:1 ...")
 @click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True)
 @click.option("--threads", default=0, metavar="N", help="Processor threads, fixed and recorded. Default: every core.")
-@click.option("--limit", default=0, metavar="N", help="At most N videos a part: a trial, stamped partial, kept off boards.")
-@click.option("--runs", default="runs", show_default=True, type=click.Path(path_type=Path, file_okay=False), help="Where runs are kept.")
+@click.option(
+    "--limit", default=0, metavar="N", help="At most N videos a part: a trial, stamped partial, kept off boards."
+)
+@click.option(
+    "--runs",
+    default="runs",
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where runs are kept.",
+)
 @click.option("--keep-models", type=click.Choice(["official", "all", "none"]), default="official", show_default=True)
 @click.option("--fresh", is_flag=True, help="Forget this run's rows (not the store) and judge again.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
@@ -104,15 +126,25 @@ def request_of(plugin: str, words: Mapping[str, Any]) -> Request:
         sets[path] = parse(value)
     command = " ".join(["harness", *map(shlex.quote, sys.argv[1:])])
     same = ("splits", "profile", "seed", "device", "precision", "limit", "runs", "keep_models", "fresh", "dedupe")
-    return Request(plugin, sets=sets, data=parse_options(words["data"]), command=command,
-                   threads=words["threads"] or os.cpu_count() or 1, **{name: words[name] for name in same})  # fmt: skip
+    return Request(
+        plugin,
+        sets=sets,
+        data=parse_options(words["data"]),
+        command=command,
+        threads=words["threads"] or os.cpu_count() or 1,
+        **{name: words[name] for name in same},
+    )
 
 
-def _one_task(plugins: Plugins, task: str, request: Request, console: Console, *, dry_run: bool, verbose: bool) -> list[dict[str, Any]]:
+def _one_task(
+    plugins: Plugins, task: str, request: Request, console: Console, *, dry_run: bool, verbose: bool
+) -> list[dict[str, Any]]:
     from harness.progress import shown, silent
     from harness.session import carry_out, outlook, prepare, refuse_if_too_big
 
-    prepared = prepare(plugins, task, request, silent if console.quiet else shown, lambda line: console.print(line, markup=False))
+    prepared = prepare(
+        plugins, task, request, silent if console.quiet else shown, lambda line: console.print(line, markup=False)
+    )
     found = outlook(prepared)
     _print_plan(prepared, found, console)
     if dry_run:
@@ -129,8 +161,11 @@ def _one_task(plugins: Plugins, task: str, request: Request, console: Console, *
 
 def _print_plan(prepared: Prepared, found: Mapping[str, Any], console: Console) -> None:
     plan, context = prepared.context.plan, prepared.context
-    console.print(f"{plan.task.name}: {plan.system} ({plan.profile}) on {context.data} data, seed {plan.seed}, "
-                  f"{context.place.device}, {prepared.request.threads} threads", markup=False)  # fmt: skip
+    console.print(
+        f"{plan.task.name}: {plan.system} ({plan.profile}) on {context.data} data, seed {plan.seed}, "
+        f"{context.place.device}, {prepared.request.threads} threads",
+        markup=False,
+    )
     for leak in prepared.splits[0].leaks:
         console.print(f"  leak: {leak} (kept; --dedupe drops it from training)", markup=False)
     if not found["to_run"]:
@@ -138,8 +173,11 @@ def _print_plan(prepared: Prepared, found: Mapping[str, Any], console: Console) 
         return
     stages = ", ".join(f"{name} x{n}" for name, n in found["stages"].items()) or "no encoder"
     console.print(f"  to run: {', '.join(found['to_run'])}; to compute: {stages}")
-    console.print(f"  {found['frames_to_encode']:,} frames to encode; up to {found['disk_needed_bytes'] / 1e6:,.0f} MB of "
-                  f"{found['disk_free_bytes'] / 1e9:,.0f} GB free", markup=False)  # fmt: skip
+    console.print(
+        f"  {found['frames_to_encode']:,} frames to encode; up to {found['disk_needed_bytes'] / 1e6:,.0f} MB of "
+        f"{found['disk_free_bytes'] / 1e9:,.0f} GB free",
+        markup=False,
+    )
 
 
 def _print_row(row: Mapping[str, Any], new: bool, console: Console, *, verbose: bool) -> None:
