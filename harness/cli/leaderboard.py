@@ -1,0 +1,182 @@
+"""`harness leaderboard`: tables of what was run, beside published scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.errors import HarnessError, MissingData, unknown
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.board_rows import Line
+
+FORMATS = ("md", "csv", "latex", "json")
+FOLDER = click.Path(path_type=Path, file_okay=False)
+HOW_TO_RUN = "Run something first: harness run --plugin netease_abaw6 --task expr"
+
+
+@click.command()
+@click.option("--records", default="leaderboards/records", show_default=True, type=FOLDER, help="Committed rows.")
+@click.option("--runs", type=FOLDER, help="Rows of your runs.  [default: runs; with --check: none]")
+@click.option("--out", default="leaderboards", show_default=True, type=FOLDER, help="Where the tables go.")
+@click.option(
+    "--published",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Published scores.  [default: leaderboards/published.csv]",
+)
+@click.option("--data", metavar="NAME", help="Tables of this data set only: demo, aff-wild2, c-expr, hume-vidmimic2.")
+@click.option(
+    "--split",
+    default="official",
+    show_default=True,
+    metavar="SPLIT",
+    help="official, fold-1 .. fold-5, folds-mean, folds-pooled.",
+)
+@click.option("--format", "formats", default="md", show_default=True, metavar="LIST", help="Of md, csv, latex, json.")
+@click.option(
+    "--add",
+    "added",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="RUN|ROW",
+    help="First copy a run's finished rows into --records; may be repeated.",
+)
+@click.option("--check", is_flag=True, help="Write nothing; fail where the tables there are not those of the rows.")
+def leaderboard(records: Path, runs: Path | None, out: Path, published: Path | None, data: str | None, split: str,
+                formats: str, added: Sequence[Path], check: bool) -> None:  # fmt: skip
+    """Write tables of every row, per data set and task, and a README.md over all of them.
+
+    Partial rows and rows without scores are left out. Published scores stand in tables of their own data only.
+
+    \b
+    harness leaderboard
+    harness leaderboard --data demo --format md,csv
+    harness leaderboard --add runs/expr/netease_abaw6@demo/0123456789ab
+    harness leaderboard --check
+    """
+    from rich.console import Console
+
+    from harness.board import changed_files, files
+    from harness.board_overview import overview
+    from harness.board_rows import SPLITS, collect
+
+    console = Console(stderr=True, highlight=False)
+    kinds = _formats(formats)
+    if split not in SPLITS:
+        raise unknown("split of a leaderboard", split, SPLITS)
+    if added:
+        _add(records, added, console)
+    collected = collect(records, Path("runs") if runs is None and not check else runs)
+    lines = collected.lines + _published(published, console)
+    names = sorted({line.data for line in lines})
+    if not lines:
+        raise MissingData(f"No rows below {records} nor runs, and no published scores. {HOW_TO_RUN}")
+    if data is not None and data not in names:
+        raise unknown("data set on these boards", data, names)
+    shown = [line for line in lines if data in (None, line.data)]
+    made = files(shown, split=split, formats=kinds)
+    if "md" in kinds and split == "official" and data is None:
+        made["README.md"] = overview(lines)
+    changed = changed_files(out, made, {line.data for line in shown} | _old(out, data), split, kinds)
+    if check:
+        _check(out, changed, len(made))
+        return
+    _write(out, made, changed)
+    _show(shown, split)
+    for reason, n in collected.left_out.items():
+        console.print(f"left out: {n} {'row' if n == 1 else 'rows'} {reason}", markup=False)
+    if all(line.published for line in shown):
+        console.print(f"No run stands here yet. {HOW_TO_RUN}", markup=False)
+    console.print(f"{len(made)} tables in {out}, {len(changed)} changed", markup=False)
+
+
+def _formats(text: str) -> list[str]:
+    kinds = [kind.strip() for kind in text.split(",") if kind.strip()]
+    for kind in kinds or [""]:
+        if kind not in FORMATS:
+            raise unknown("format of a leaderboard", kind, FORMATS)
+    return list(dict.fromkeys(kinds))
+
+
+def _published(path: Path | None, console: Console) -> list[Line]:
+    from harness.published import read_published
+
+    chosen = path or Path("leaderboards/published.csv")
+    if chosen.exists():
+        return read_published(chosen)
+    if path is not None:
+        raise MissingData(f"No published scores at {path}")
+    console.print(f"no published scores: there is no {chosen} here", markup=False)
+    return []
+
+
+def _old(out: Path, data: str | None) -> set[str]:
+    """Folders of boards already there, whose data set may have no row left."""
+    if data is not None or not out.is_dir():
+        return set()
+    return {folder.name for folder in out.iterdir() if folder.is_dir() and folder.name != "records"}
+
+
+def _add(records: Path, sources: Sequence[Path], console: Console) -> None:
+    from harness.board_records import add
+
+    done = add(records, sources)
+    for path in done.removed:
+        console.print(f"removed {path}: of another run", markup=False)
+    for path in done.left_out:
+        console.print(f"not added: {path} is partial or has no score", markup=False)
+    for warning in done.warnings:
+        console.print(f"look before you commit: {warning}", markup=False)
+    console.print(f"{len(done.written)} files copied into {records}", markup=False)
+
+
+def _check(out: Path, changed: Mapping[str, str], n: int) -> None:
+    if changed:
+        named = ", ".join(f"{path} ({what})" for path, what in sorted(changed.items()))
+        raise HarnessError(f"{len(changed)} of {n} tables in {out} differ: {named}. Run 'harness leaderboard'")
+    click.echo(f"{n} tables in {out} are those of the rows", err=True)
+
+
+def _write(out: Path, made: Mapping[str, bytes], changed: Mapping[str, str]) -> None:
+    from harness.store import write_whole
+
+    for path, what in changed.items():
+        if what == "left over":
+            (out / path).unlink()
+        else:
+            write_whole(out / path, made[path])
+
+
+def _show(lines: Sequence[Line], split: str) -> None:
+    """The combined tables on the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from harness.board import grouped
+    from harness.board_overview import system_rows
+    from harness.board_rows import DEMO
+    from harness.board_tables import METRICS, printed_interval
+
+    console = Console(highlight=False)
+    for (_, data), of_data in grouped(lines, lambda line: (line.data != DEMO, line.data)):
+        tasks, rows = system_rows(of_data, split)
+        if not rows:
+            continue
+        metric = {line.task: METRICS.get(line.metric, line.metric) for line in of_data}
+        table = Table(title=Text(f"{data}, {split}: P"), title_justify="left")
+        for name in ("system", "profile", "seed"):
+            table.add_column(name, overflow="fold")
+        for task in tasks:
+            table.add_column(Text(f"{task.upper()} ({metric[task]})"), justify="right")
+        for row in rows:
+            seed = "" if row.first.seed is None else str(row.first.seed)
+            who = (row.first.name, row.first.profile or "published", seed)
+            scores = (" / ".join(printed_interval(o.p, o.metric) for o in row.by_task[task]) for task in tasks)
+            table.add_row(*map(Text, (*who, *scores)))
+        console.print(table)
