@@ -82,7 +82,13 @@ def build(recipe: PretrainRecipe, seed: int) -> ViTMAEForPreTraining:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return ViTMAEForPreTraining(config)
+        return ViTMAEForPreTraining(config).apply(_initialise)
+
+
+def _initialise(module: torch.nn.Module) -> None:
+    """As facebookresearch/mae does: transformers' fixed deviation of 0.02 is far too small for narrow models."""
+    if isinstance(module, torch.nn.Linear):
+        torch.nn.init.xavier_uniform_(module.weight)
 
 
 def train(
