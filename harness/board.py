@@ -161,7 +161,7 @@ def _conditions(lines: Sequence[Line]) -> list[str]:
     for name, by_value in differences(lines).items():
         usual = min(by_value, key=lambda value: (-len(by_value[value]), value))
         others = [f"{value} in {_names(some)}" for value, some in sorted(by_value.items()) if value != usual]
-        notes.append(f"Not all rows compare, for their {name} differs: {'; '.join(others)}; {usual} in all other runs.")
+        notes.append(f"Not all rows compare ({name}): {'; '.join(others)}; {usual} in all other runs.")
     return notes
 
 

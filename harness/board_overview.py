@@ -15,8 +15,8 @@ bootstrap over raw recordings. Each score leads to its table; no data set is com
 """
 NOT_COMPARABLE = "\\* not every run of this task was judged under the same conditions: its table says what differs."
 NO_RUN = "No run stands here yet: `harness run --plugin netease_abaw6 --task expr`, then `harness leaderboard`."
-OUTRO = """Rows: `records/` (JSON, a file per split). Published scores and their sources: `published.csv`. These pages are
-made by `harness leaderboard`.
+OUTRO = """Rows: `records/` (JSON, a file per split). Published scores and their sources: `published.csv`. These pages
+are made by `harness leaderboard`.
 """
 
 

@@ -71,6 +71,8 @@ def leaderboard(records: Path, runs: Path | None, out: Path, published: Path | N
         raise unknown("split of a leaderboard", split, SPLITS)
     if added:
         _add(records, added, console)
+    if runs is not None and not runs.is_dir():
+        raise MissingData(f"No folder of runs at {runs}")
     collected = collect(records, Path("runs") if runs is None and not check else runs)
     lines = collected.lines + _published(published, console)
     names = sorted({line.data for line in lines})

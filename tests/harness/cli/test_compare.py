@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from finished_runs import write_run
+
+from harness.cli.compare import compare
+from harness.errors import UserError
+
+MakeRun = Callable[..., Path]
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> MakeRun:
+    """Writes the folder of a finished run."""
+    return partial(write_run, tmp_path)
+
+
+FOLDS = tuple(f"fold-{i}" for i in range(1, 6))
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+
+
+def compared(*words: str | Path) -> Result:
+    return CliRunner().invoke(compare, list(map(str, words)), catch_exceptions=False)
+
+
+def test_a_table_per_run_against_the_first(make_run: MakeRun):
+    runs = [
+        make_run(skill=0.1),
+        make_run(system="b[x]", run="r2", skill=0.9),
+        make_run(system="c", run="r3", seed=4, partial="limited"),
+    ]
+    done = compared(*runs)
+    lines = done.stdout.splitlines()
+    assert sum("expr, official, demo data: F1, %" in line for line in lines) == 2
+    assert [line.strip("│ ").split()[0] for line in lines if line.startswith("│")] == ["Anger", "Joy", "P"] * 2
+    assert "other: b[x]@demo seed 0, run r2" in lines
+    assert "other: c@demo seed 4, run r3 [limited]" in lines
+    assert "10,000 draws of 3 recordings" in lines
+    assert "not corrected" in done.stderr
+
+
+def test_json_holds_fractions(make_run: MakeRun):
+    a, b = (
+        make_run(*FOLDS, "folds-pooled", skill=0.1),
+        make_run(*FOLDS, "folds-pooled", system="b", run="r2", skill=0.9),
+    )
+    (found,) = json.loads(compared(a, b, "--split", "folds-pooled", "--json").stdout)
+    assert (found["split"], found["first"]["run"], found["other"]["run"]) == ("folds-pooled", "run0", "r2")
+    assert found["P"]["value"] == pytest.approx(found["other"]["P"] - found["first"]["P"], abs=1e-12)
+    assert 0 < found["P"]["low"] <= found["P"]["value"] <= found["P"]["high"] <= 1
+    assert list(found["labels"]) == ["Anger", "Joy"]
+    assert found["interval"]["clusters"] == 15
+
+
+def test_one_run_is_not_enough(make_run: MakeRun):
+    with pytest.raises(UserError, match="Expected two runs or more to compare, came one"):
+        compared(make_run())
+
+
+def test_runs_on_other_data_are_refused(make_run: MakeRun):
+    with pytest.raises(UserError, match="judged differently: data: demo and aff-wild2"):
+        compared(make_run(), make_run(run="r2", data={"name": "aff-wild2"}))
