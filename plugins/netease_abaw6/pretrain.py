@@ -82,13 +82,39 @@ def build(recipe: PretrainRecipe, seed: int) -> ViTMAEForPreTraining:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return ViTMAEForPreTraining(config).apply(_initialise)
+        model = ViTMAEForPreTraining(config)
+        initialise(model)
+        return model
 
 
-def _initialise(module: torch.nn.Module) -> None:
-    """As facebookresearch/mae does: transformers' fixed deviation of 0.02 is far too small for narrow models."""
-    if isinstance(module, torch.nn.Linear):
-        torch.nn.init.xavier_uniform_(module.weight)
+def initialise(model: ViTMAEForPreTraining) -> None:
+    """As facebookresearch/mae does, and whatever the installed transformers did: version 5.23 leaves the fixed position
+    embeddings at zero, and its deviation of 0.02 is far too small for narrow models.
+    """
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear):
+            torch.nn.init.xavier_uniform_(module.weight)
+            torch.nn.init.zeros_(module.bias)
+    embeddings, decoder = model.vit.embeddings, model.decoder
+    torch.nn.init.xavier_uniform_(embeddings.patch_embeddings.projection.weight.data.flatten(1))
+    torch.nn.init.normal_(embeddings.cls_token, std=0.02)
+    torch.nn.init.normal_(decoder.mask_token, std=0.02)
+    grid = int(embeddings.patch_embeddings.num_patches**0.5)
+    for positions_1ND in (embeddings.position_embeddings, decoder.decoder_pos_embed):
+        positions_1ND.data[0] = sine_cosine(grid, positions_1ND.shape[-1])
+
+
+def sine_cosine(grid: int, width: int) -> Tensor:
+    """positions_ND of the class token (zeros) and of grid x grid patches, row by row: sines and cosines of the column in
+    the first half, of the row in the second (the reference's order).
+    """
+    if width % 4:
+        raise UserError(f"fixed position embeddings need a width that is a multiple of 4, came {width}")
+    rate_Q = 10000.0 ** -(torch.arange(width // 4, dtype=torch.float64) / (width // 4))
+    row, column = torch.meshgrid(*[torch.arange(grid, dtype=torch.float64)] * 2, indexing="ij")
+    angles = [place.flatten()[:, None] * rate_Q for place in (column, row)]
+    patches_ND = torch.cat([part for angle in angles for part in (angle.sin(), angle.cos())], dim=1)
+    return torch.cat([torch.zeros(1, width, dtype=torch.float64), patches_ND]).float()
 
 
 def train(

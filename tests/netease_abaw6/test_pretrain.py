@@ -50,6 +50,32 @@ def test_layer_norms_have_the_reference_epsilon() -> None:
     assert {m.eps for m in model.modules() if isinstance(m, torch.nn.LayerNorm)} == {1e-6}
 
 
+def test_positions_are_fixed_sines_and_cosines_in_the_reference_order() -> None:
+    model = build(TINY, 0)
+    for positions_1ND in (model.vit.embeddings.position_embeddings, model.decoder.decoder_pos_embed):
+        width = positions_1ND.shape[-1]
+        quarter = width // 4
+        expected_ND = np.zeros((17, width))
+        for row in range(4):
+            for column in range(4):
+                for i in range(quarter):
+                    rate = 1 / 10000 ** (i / quarter)
+                    token = expected_ND[1 + 4 * row + column]
+                    token[i], token[quarter + i] = math.sin(column * rate), math.cos(column * rate)
+                    token[2 * quarter + i], token[3 * quarter + i] = math.sin(row * rate), math.cos(row * rate)
+        np.testing.assert_allclose(positions_1ND[0].detach().numpy(), expected_ND, atol=1e-6)
+        assert not positions_1ND.requires_grad
+
+
+def test_weights_begin_as_in_the_reference_implementation() -> None:
+    model = build(PretrainRecipe(width=96, depth=1, heads=2, decoder_width=48, decoder_depth=1, decoder_heads=2), 0)
+    query = model.vit.layers[0].attention.q_proj.weight
+    assert math.isclose(float(query.detach().std()), math.sqrt(2 / (96 + 96)), rel_tol=0.05)  # xavier
+    patch = model.vit.embeddings.patch_embeddings.projection.weight
+    assert math.isclose(float(patch.detach().std()), math.sqrt(2 / (768 + 96)), rel_tol=0.05)
+    assert 0.015 < float(model.decoder.mask_token.detach().std()) < 0.025
+
+
 def test_training_lowers_the_loss(files: list[Path]) -> None:
     losses: list[float] = []
     recipe = replace(TINY, epochs=100)
