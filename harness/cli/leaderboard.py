@@ -22,7 +22,8 @@ HOW_TO_RUN = "Run something first: harness run --plugin netease_abaw6 --task exp
 
 @click.command()
 @click.option("--records", default="leaderboards/records", show_default=True, type=FOLDER, help="Committed rows.")
-@click.option("--runs", type=FOLDER, help="Rows of your runs.  [default: runs; with --check: none]")
+@click.option("--runs", type=FOLDER, help="Rows of your runs.  [default: runs; none with --check, --add]")
+@click.option("--no-runs", is_flag=True, help="Committed rows only, as for a commit.")
 @click.option("--out", default="leaderboards", show_default=True, type=FOLDER, help="Where the tables go.")
 @click.option(
     "--published",
@@ -47,11 +48,12 @@ HOW_TO_RUN = "Run something first: harness run --plugin netease_abaw6 --task exp
     help="First copy a run's finished rows into --records; may be repeated.",
 )
 @click.option("--check", is_flag=True, help="Write nothing; fail where the tables there are not those of the rows.")
-def leaderboard(records: Path, runs: Path | None, out: Path, published: Path | None, data: str | None, split: str,
-                formats: str, added: Sequence[Path], check: bool) -> None:  # fmt: skip
+def leaderboard(records: Path, runs: Path | None, no_runs: bool, out: Path, published: Path | None, data: str | None,
+                split: str, formats: str, added: Sequence[Path], check: bool) -> None:  # fmt: skip
     """Write tables of every row, per data set and task, and a README.md over all of them.
 
     Partial rows and rows without scores are left out. Published scores stand in tables of their own data only.
+    Committed tables are those of committed rows: before a commit say --no-runs, or --add what belongs there.
 
     \b
     harness leaderboard
@@ -71,16 +73,9 @@ def leaderboard(records: Path, runs: Path | None, out: Path, published: Path | N
         raise unknown("split of a leaderboard", split, SPLITS)
     if added:
         _add(records, added, console)
-    if runs is not None and not runs.is_dir():
-        raise MissingData(f"No folder of runs at {runs}")
-    collected = collect(records, Path("runs") if runs is None and not check else runs)
+    collected = collect(records, _runs(runs, none=no_runs or check or bool(added)))
     lines = collected.lines + _published(published, console)
-    names = sorted({line.data for line in lines})
-    if not lines:
-        raise MissingData(f"No rows below {records} nor runs, and no published scores. {HOW_TO_RUN}")
-    if data is not None and data not in names:
-        raise unknown("data set on these boards", data, names)
-    shown = [line for line in lines if data in (None, line.data)]
+    shown = _asked_for(lines, data, split)
     made = files(shown, split=split, formats=kinds)
     if "md" in kinds and split == "official" and data is None:
         made["README.md"] = overview(lines)
@@ -95,6 +90,27 @@ def leaderboard(records: Path, runs: Path | None, out: Path, published: Path | N
     if all(line.published for line in shown):
         console.print(f"No run stands here yet. {HOW_TO_RUN}", markup=False)
     console.print(f"{len(made)} tables in {out}, {len(changed)} changed", markup=False)
+
+
+def _runs(runs: Path | None, *, none: bool) -> Path | None:
+    if runs is None:
+        return None if none else Path("runs")
+    if not runs.is_dir():
+        raise MissingData(f"No folder of runs at {runs}")
+    return runs
+
+
+def _asked_for(lines: Sequence[Line], data: str | None, split: str) -> list[Line]:
+    if not lines:
+        raise MissingData(f"No rows, neither committed nor of runs, and no published scores. {HOW_TO_RUN}")
+    names = {line.data for line in lines}
+    if data is not None and data not in names:
+        raise unknown("data set on these boards", data, names)
+    shown = [line for line in lines if data in (None, line.data)]
+    if split not in ("official", *(line.split for line in shown)):
+        there = ", ".join(sorted({line.split for line in shown}))
+        raise MissingData(f"No rows of split {split!r}; there are rows of {there}")
+    return shown
 
 
 def _formats(text: str) -> list[str]:
@@ -179,6 +195,7 @@ def _show(lines: Sequence[Line], split: str) -> None:
         for row in rows:
             seed = "" if row.first.seed is None else str(row.first.seed)
             who = (row.first.name, row.first.profile or "published", seed)
-            scores = (" / ".join(printed_interval(o.p, o.metric) for o in row.by_task[task]) for task in tasks)
+            found = (" / ".join(printed_interval(o.p, o.metric) for o in row.by_task[task]) for task in tasks)
+            scores = (cell.replace(" [", "\n[") for cell in found)
             table.add_row(*map(Text, (*who, *scores)))
         console.print(table)

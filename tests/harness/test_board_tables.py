@@ -5,7 +5,7 @@ import io
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.board_rows import Line, Score
@@ -65,6 +65,7 @@ def test_json_holds_fractions_and_notes():
     assert [row["published"] for row in table["rows"]] == ["", "Table 4"]
 
 
+@settings(deadline=None)  # a shared machine stalls
 @given(st.text())
 def test_any_name_stays_in_its_cell(name: str):
     cell = escape_markdown(name)
@@ -83,6 +84,7 @@ def test_names_that_try(name: str):
     assert "<script>" not in text
 
 
+@settings(deadline=None)  # a shared machine stalls
 @given(st.text(alphabet="\\{}$&#^_%~<>|a\n"))
 def test_latex_has_no_bare_special_character(name: str):
     text = escape_latex(name)

@@ -95,6 +95,8 @@ def test_another_split(make_run: MakeRun, here: Path):
     assert sorted(written(here / "leaderboards")) == ["demo/fold-1/expr.md"]
     with pytest.raises(UserError, match="No split of a leaderboard is called 'test'"):
         board("--split", "test")
+    with pytest.raises(MissingData, match="No rows of split 'fold-2'; there are rows of fold-1, official"):
+        board("--split", "fold-2")
 
 
 def test_partial_rows_are_said_and_kept_off(make_run: MakeRun, here: Path):
@@ -128,6 +130,17 @@ def test_unknown_formats_are_refused(make_run: MakeRun):
 def test_names_of_plugins_reach_the_terminal_as_they_are(make_run: MakeRun):
     make_run(system="a[b]|c")
     assert "a[b]|c" in board().stdout
+
+
+def test_what_is_committed_has_no_row_of_ones_own(make_run: MakeRun, here: Path):
+    make_run("official", system="mine", run="r2")
+    board("--add", str(make_run("official")))
+    committed = written(here / "leaderboards")
+    assert "demo/expr.mine.md" not in committed
+    board()
+    assert "demo/expr.mine.md" in written(here / "leaderboards")
+    board("--no-runs")
+    assert written(here / "leaderboards") == committed
 
 
 def test_add_says_what_it_did(make_run: MakeRun, here: Path):
