@@ -105,7 +105,7 @@ def initialise(model: ViTMAEForPreTraining) -> None:
 
 
 def sine_cosine(grid: int, width: int) -> Tensor:
-    """positions_ND of the class token (zeros) and of grid x grid patches, row by row: sines and cosines of the column in
+    """positions_ND of the class token (zeros) and of grid x grid patches by rows: sines and cosines of the column in
     the first half, of the row in the second (the reference's order).
     """
     if width % 4:
