@@ -11,6 +11,9 @@ from harness.errors import HarnessError
 
 COMMANDS = {
     "run": "harness.cli.run:run",
+    "leaderboard": "harness.cli.leaderboard:leaderboard",
+    "compare": "harness.cli.compare:compare",
+    "data": "harness.cli.data:data",
     "predict": "harness.cli.predict:predict",
     "plugins": "harness.cli.plugins:plugins",
     "cache": "harness.cli.cache:cache",
