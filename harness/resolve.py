@@ -162,7 +162,7 @@ def _applies(pipeline: Pipeline, path: str) -> bool:
     """A profile's row speaks of every modality; a task that lacks one skips its lines."""
     head, _, rest = path.partition(".")
     modality = rest.partition(".")[0]
-    return head not in ("encoders", "adapt") or modality in getattr(pipeline, head)
+    return head not in ("encoders", "adapt") or modality in pipeline.encoders
 
 
 def _usable(pipeline: Pipeline, task: TaskSpec) -> Pipeline:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from timm.models.vision_transformer import VisionTransformer
     from torch import Tensor, nn
 
+    from netease_abaw6.mae_network import MaeNetwork
+
     from harness.resources import Resources
 
 
@@ -25,10 +27,14 @@ if TYPE_CHECKING:
 class MaeEncoder:
     """images_BCHW of `input.size` pixels -> tokens_BD; `module` is None where the encoder is frozen."""
 
-    vit: VisionTransformer
+    network: MaeNetwork
     input: ImageInput
     frozen: bool
     modality: ClassVar[Modality] = "image"
+
+    @property
+    def vit(self) -> VisionTransformer:
+        return self.network.vit
 
     @property
     def dim(self) -> int:
@@ -36,11 +42,11 @@ class MaeEncoder:
 
     @property
     def module(self) -> nn.Module | None:
-        return None if self.frozen else self.vit
+        return None if self.frozen else self.network
 
     def __call__(self, images_BCHW: Tensor) -> Tensor:
-        """The mean of the patch tokens after the last block, normalised (or the class token with pool="token")."""
-        return self.vit(images_BCHW).float()
+        """What `pool` makes of the last block's output; see `mae_vit`."""
+        return self.network(images_BCHW).float()
 
 
 def mae_vit(
@@ -52,7 +58,8 @@ def mae_vit(
     patch: int = 16,
     image: int = 224,
     drop_path: float = 0.0,
-    pool: Literal["avg", "token"] = "avg",
+    pool: Literal["avg", "token", "tokens"] = "avg",
+    narrow: int = 32,
     frozen: bool = False,
     pretrain_epochs: int = 800,
     pretrain_batch: int = 4096,
@@ -68,15 +75,23 @@ def mae_vit(
     `weights` is a checkpoint's path (see `mae_checkpoints`), "random" (asked for by name only), or "data:NAME":
     pre-train on the unlabelled images of data set NAME, once, as a stage of the store; the `pretrain_` and `decoder_`
     options say how and are ignored otherwise. `pretrain_lr` is per 256 images, `pretrain_warmup` counts epochs.
+    `pool`: "avg" is the mean of the patch tokens, normalised; "token" the class token; "tokens" keeps where things are:
+    every patch token normalised and narrowed to `narrow` numbers, then one fully connected layer over all of them
+    ("a fully connected layer to the end of the encoder", paper 3.1). The layer starts at random and is fine-tuned.
     Raises MissingData where the weights or the images are not there, UserError where they do not fit.
     """
     import torch
+    from netease_abaw6.mae_network import MaeNetwork
 
     if image % patch:
         raise UserError(f"image={image} is no multiple of patch={patch}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(resources.seed)
-        vit = build_vit(width=width, depth=depth, heads=heads, patch=patch, image=image, drop_path=drop_path, pool=pool)
+        vit = build_vit(
+            width=width, depth=depth, heads=heads, patch=patch, image=image, drop_path=drop_path,
+            pool="" if pool == "tokens" else pool,
+        )  # fmt: skip
+        network = MaeNetwork(vit, narrow if pool == "tokens" else 0)
     if weights.startswith("data:"):
         from netease_abaw6.pretrain import PretrainRecipe
 
@@ -99,8 +114,8 @@ def mae_vit(
         from netease_abaw6.mae_checkpoints import read
 
         _fill(vit, read(Path(weights).expanduser()), weights)
-    vit.requires_grad_(not frozen).to(resources.device).eval()
-    return MaeEncoder(vit, ImageInput(size=image), frozen)
+    network.requires_grad_(not frozen).to(resources.device).eval()
+    return MaeEncoder(network, ImageInput(size=image), frozen)
 
 
 def build_vit(

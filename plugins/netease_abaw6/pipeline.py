@@ -23,7 +23,8 @@ NETEASE_ABAW6 = Pipeline(
                 "patch": 16,
                 "image": 224,
                 "drop_path": 0.1,
-                "pool": "avg",
+                "pool": "tokens",  # a fully connected layer at the end of the encoder (3.1)
+                "narrow": 32,
                 "pretrain_epochs": 800,
                 "pretrain_batch": 4096,
             },
@@ -87,8 +88,8 @@ NETEASE_ABAW6 = Pipeline(
         # and an untrained text model must be adapted to be of use.
         "demo": {
             "encoders.image.weights": "data:demo-pretrain",
-            "encoders.image.width": 96,
-            "encoders.image.depth": 4,
+            "encoders.image.width": 64,
+            "encoders.image.depth": 3,
             "encoders.image.heads": 4,
             "encoders.image.patch": 8,
             "encoders.image.image": 64,
@@ -97,7 +98,7 @@ NETEASE_ABAW6 = Pipeline(
             "encoders.image.pretrain_batch": 32,
             "encoders.image.pretrain_lr": 1e-2,
             "encoders.image.pretrain_warmup": 2,
-            "encoders.image.decoder_width": 48,
+            "encoders.image.decoder_width": 32,
             "encoders.image.decoder_depth": 1,
             "encoders.image.decoder_heads": 4,
             "encoders.audio.weights": "random",
@@ -105,7 +106,7 @@ NETEASE_ABAW6 = Pipeline(
             "encoders.audio.embedding": 64,
             "encoders.text.model": "tiny-random",
             "encoders.text.max_tokens": 64,
-            "adapt.image": Recipe(epochs=4, lr=1e-3, batch=64, samples_per_epoch=6_000, source="ours"),
+            "adapt.image": Recipe(epochs=8, lr=1e-3, batch=32, samples_per_epoch=5_000, source="ours"),
             "adapt.audio": Recipe(epochs=10, lr=1e-3, batch=32, samples_per_epoch=2_000, source="ours"),
             "adapt.text": Recipe(epochs=20, lr=1e-3, batch=16, source="ours"),
             "fusion.width": 64,

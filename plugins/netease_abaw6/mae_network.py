@@ -1,0 +1,36 @@
+"""The ViT and what ends it: a pooling of its own, or one fully connected layer over all patch tokens (paper 3.1).
+
+Shapes: B batch, C H W image planes, N tokens (the class token first), D width.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+
+
+class MaeNetwork(nn.Module):
+    """images_BCHW -> tokens_BD. With `narrow` > 0 the ViT must give all its tokens (`global_pool=""`)."""
+
+    def __init__(self, vit: VisionTransformer, narrow: int = 0) -> None:
+        super().__init__()
+        self.vit = vit
+        width, patches = int(vit.num_features), int(vit.patch_embed.num_patches)
+        self.narrow = nn.Linear(width, narrow) if narrow else None
+        self.join = nn.Linear(patches * narrow, width) if narrow else None
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        out = self.vit(images_BCHW)
+        if self.narrow is None or self.join is None:
+            return out
+        patches_BND = out[:, 1:]
+        return self.join(self.narrow(patches_BND).flatten(1))
+
+    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
+        """Which layer a parameter belongs to, for layer-wise learning rates (timm's convention)."""
+        return {
+            "stem": r"^vit\.(cls_token|pos_embed|patch_embed)",
+            "blocks": [(r"^vit\.blocks\.(\d+)", None), (r"^(vit\.(norm|fc_norm)|narrow|join)", (99999,))],
+        }
