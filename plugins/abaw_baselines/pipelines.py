@@ -14,7 +14,11 @@ from netease_abaw6.pipeline import NETEASE_ABAW6 as BUNDLE
 
 SOLVED = Recipe(epochs=1, lr=1.0, batch=64, source="closed form or convex: `solve`")
 TEXT_TASKS = ("emi",)  # the bundle's word encoder is fine-tuned; frozen, a bag of words is the plain choice
-FROZEN = {**BUNDLE.encoders, "text": Component("hashed_words", source="ours")}
+# nobody trains a layer at the end of a frozen encoder, so its mean patch token is taken
+FROZEN_IMAGE = dataclasses.replace(
+    BUNDLE.encoders["image"], options={**BUNDLE.encoders["image"].options, "pool": "avg", "frozen": True}
+)
+FROZEN = {**BUNDLE.encoders, "image": FROZEN_IMAGE, "text": Component("hashed_words", source="ours")}
 NO_TEXT: Mapping[str, Mapping[str, Any]] = {
     task: {"encoders.text": None} for task in BUNDLE.tasks if task not in TEXT_TASKS
 }
