@@ -1,6 +1,6 @@
 """One store, one rule: what a stage computes is kept under the hash of everything it was computed from.
 
-An entry is one safetensors file, memory-mapped when read, with a checksum of its tensors and its parts in the
+An entry is one safetensors file, memory-mapped when read, with a checksum of its tensors, `info` and parts in the
 header. It is written under a temporary name, fsynced and renamed, so it is whole or absent; a damaged one is set
 aside, named, and computed again. Any number of processes may write: equal keys hold equal content.
 """
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Tensors = Mapping[str, "Tensor"]
+WRITES = 5  # another process that set a damaged entry aside may take the fresh one with it for a moment
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,13 @@ class Store:
         began = time.perf_counter()
         found = self._read(path)
         if found is None:
-            self._write(path, compute(), stage, parts)
-            found = self._read(path)
-            if found is None:
+            content = _content(compute(), stage, parts)
+            for _ in range(WRITES):
+                write_whole(path, content)
+                found = self._read(path)
+                if found is not None:
+                    break
+            else:
                 raise OSError(f"the entry just written cannot be read back: {path}")
             self.visits.append(Visit(stage, path.stem, True, time.perf_counter() - began))
         else:
@@ -91,31 +96,52 @@ class Store:
         return self._read(path) is not None
 
     def _read(self, path: Path) -> Entry | None:
-        from safetensors import SafetensorError, safe_open
-        from safetensors.torch import load_file
-
         if not path.exists():
             return None
-        try:
-            with safe_open(path, framework="pt") as file:
-                header = json.loads(file.metadata()["harness"])
-            tensors = load_file(path)
-            good = header["checksum"] == checksum(tensors)
-        except (SafetensorError, KeyError, TypeError, ValueError, OSError):
-            good = False
-        if good:
-            return Entry(tensors, header["info"])
+        found = _whole_entry(path)
+        if found is not None:
+            return found
         aside = path.with_suffix(f".damaged-{uuid.uuid4().hex[:8]}")
-        path.rename(aside)
+        try:
+            path.rename(aside)
+        except FileNotFoundError:  # another process set it aside first
+            return None
+        found = _whole_entry(aside)
+        if found is not None:  # another process had written it anew in between
+            aside.replace(path)
+            return found
         self.report(f"damaged entry set aside as {aside.name} in {path.parent}; it will be computed again")
         return None
 
-    def _write(self, path: Path, entry: Entry, stage: str, parts: Mapping[str, Any]) -> None:
-        from safetensors.torch import save
 
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in entry.tensors.items()}
-        header = {"checksum": checksum(tensors), "info": entry.info, "stage": stage, "parts": parts}
-        write_whole(path, save(tensors, metadata={"harness": json.dumps(header, sort_keys=True, allow_nan=False)}))
+def _content(entry: Entry, stage: str, parts: Mapping[str, Any]) -> bytes:
+    from safetensors.torch import save
+
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in entry.tensors.items()}
+    said = json.loads(json.dumps({"info": entry.info, "stage": stage, "parts": parts}, allow_nan=False))
+    header = {**said, "checksum": _seal(tensors, said)}
+    return save(tensors, metadata={"harness": json.dumps(header, sort_keys=True)})
+
+
+def _whole_entry(path: Path) -> Entry | None:
+    """The entry in a file; None where its checksum does not hold."""
+    from safetensors import SafetensorError, safe_open
+    from safetensors.torch import load_file
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads(file.metadata()["harness"])
+        tensors = load_file(path)
+        if header.pop("checksum") == _seal(tensors, header):
+            return Entry(tensors, header["info"])
+    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError, OSError):
+        pass
+    return None
+
+
+def _seal(tensors: Tensors, said: Mapping[str, Any]) -> str:
+    text = json.dumps(said, sort_keys=True)
+    return f"{checksum(tensors)}-{zlib.crc32(text.encode()):08x}"
 
 
 def checksum(tensors: Tensors) -> str:
