@@ -6,9 +6,12 @@ Tokens of one video: `image` tokens_ND with frames_N (which frame each is of), `
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from functools import cache, partial
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -20,23 +23,33 @@ from harness.types import AudioInput, Encoder, ImageInput, Video, View
 from harness.windows import windows
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from harness.adapt import Adapted
 
+T = TypeVar("T")
+
 BATCH = 256
+PIECE = 4 * BATCH  # images decoded at a time; two pieces are in memory at once
 SOURCE = ("harness.encode", "harness.pixels", "harness.windows")
 
 
 def encode(context: Context, adapted: Adapted, videos: Sequence[Video]) -> dict[str, Tensors]:
-    """Tokens of these videos by key; only those not in the store are computed. The encoder is built only for them."""
+    """Tokens of these videos by key; only those not whole in the store are computed, and the encoder built for them."""
+    build = cache(adapted.build)
+    view = context.reader.view()
     parts = {video.key: encode_parts(context, adapted, video) for video in videos}
     missing = [video for video in videos if not context.store.has("encode", parts[video.key])]
     if missing:
-        encoder = adapted.build()
-        view = context.reader.view()
+        encoder = build()
         title = f"encode {adapted.modality}: {len(missing)} videos"
         for video, media in context.progress(_ahead(missing, encoder, view), title, total=len(missing)):
-            context.store.stage("encode", parts[video.key], lambda m=media: tokens(encoder, m, context.place))  # type: ignore[misc]
-    return {video.key: context.store.stage("encode", parts[video.key], _must_be_there) for video in videos}
+            context.store.stage("encode", parts[video.key], partial(tokens, encoder, media, context.place))
+
+    def again(video: Video) -> Tensors:
+        return tokens(build(), media_of(build(), video, view), context.place)
+
+    return {video.key: context.store.stage("encode", parts[video.key], partial(again, video)) for video in videos}
 
 
 def encode_parts(context: Context, adapted: Adapted, video: Video) -> dict[str, Any]:
@@ -50,36 +63,41 @@ def encode_parts(context: Context, adapted: Adapted, video: Video) -> dict[str, 
     }
 
 
-def _must_be_there() -> Tensors:
-    raise OSError("an entry of the store vanished while it was being read; run the same command again")
+def media_of(encoder: Encoder, video: Video, view: View) -> Iterator[dict[str, Any]]:
+    """Decoded media of one video in the form `encoder` wants, piece by piece; no device is touched here.
 
-
-def media_of(encoder: Encoder, video: Video, view: View) -> dict[str, Any]:
-    """Decoded media of one video in the form `encoder` wants; no device is touched here."""
+    Images come `PIECE` at a time (at least one piece, be it empty), sound and words in one piece.
+    """
     if isinstance(encoder.input, ImageInput):
         frames_N = np.flatnonzero(video.face_F)
-        return {"images": squares(view.images(video, frames_N.tolist()), encoder.input), "frames": frames_N}
-    if isinstance(encoder.input, AudioInput):
+        for at in range(0, max(1, len(frames_N)), PIECE):
+            piece_N = frames_N[at : at + PIECE]
+            yield {"images": squares(view.images(video, piece_N.tolist()), encoder.input), "frames": piece_N}
+    elif isinstance(encoder.input, AudioInput):
         samples_NS, times_N2 = windows(view.audio(video), encoder.input, video)
-        return {"samples": samples_NS, "times": times_N2}
-    text = view.text(video)
-    return {"texts": [] if text is None else [text]}
+        yield {"samples": samples_NS, "times": times_N2}
+    else:
+        text = view.text(video)
+        yield {"texts": [] if text is None else [text]}
 
 
-def tokens(encoder: Encoder, media: Mapping[str, Any], place: Place) -> Tensors:
-    """One video's media through the encoder, `BATCH` at a time, without gradients."""
+def tokens(encoder: Encoder, media: Iterable[Mapping[str, Any]], place: Place) -> Tensors:
+    """One video's media (see `media_of`) through the encoder, `BATCH` at a time, without gradients."""
     import torch
 
     if encoder.module is not None:
         encoder.module.eval()
-    out = []
-    with torch.inference_mode(), place.autocast():
-        for batch in _batches(encoder, media, place.device):
-            out.append(encoder(batch).float().cpu())
+    out: list[Tensor] = []
+    beside: dict[str, list[Tensor]] = {}
+    for piece in media:
+        with torch.inference_mode(), place.autocast():
+            out += [encoder(batch).float().cpu() for batch in _batches(encoder, piece, place.device)]
+        if "frames" in piece:
+            beside.setdefault("frames", []).append(torch.as_tensor(piece["frames"], dtype=torch.int32))
+        if "times" in piece:
+            beside.setdefault("times", []).append(piece["times"])
     tokens_ND = torch.cat(out) if out else torch.zeros(0, encoder.dim)
-    beside = {"frames": torch.as_tensor(np.asarray(media["frames"]), dtype=torch.int32)} if "frames" in media else {}
-    beside |= {"times": media["times"]} if "times" in media else {}
-    return {"tokens": tokens_ND.clone(), **beside}
+    return {"tokens": tokens_ND.clone(), **{name: torch.cat(parts) for name, parts in beside.items()}}
 
 
 def _batches(encoder: Encoder, media: Mapping[str, Any], device: str) -> Iterator[Any]:
@@ -93,11 +111,18 @@ def _batches(encoder: Encoder, media: Mapping[str, Any], device: str) -> Iterato
         yield media["texts"]
 
 
-def _ahead(videos: Sequence[Video], encoder: Encoder, view: View) -> Iterator[tuple[Video, dict[str, Any]]]:
-    """Media of each video, the next one being decoded in a thread while the caller encodes this one."""
+def _ahead(
+    videos: Sequence[Video], encoder: Encoder, view: View
+) -> Iterator[tuple[Video, Iterator[Mapping[str, Any]]]]:
+    """Each video and its media, to be taken in order; the next piece is decoded in a thread meanwhile."""
+    pieces = ((i, piece) for i, video in enumerate(videos) for piece in media_of(encoder, video, view))
+    for i, of_video in groupby(_one_ahead(pieces), key=itemgetter(0)):
+        yield videos[i], (piece for _, piece in of_video)
+
+
+def _one_ahead(items: Iterator[T]) -> Iterator[T]:
     with ThreadPoolExecutor(1) as pool:
-        upcoming = [pool.submit(media_of, encoder, videos[0], view)]
-        for i, video in enumerate(videos):
-            if i + 1 < len(videos):
-                upcoming.append(pool.submit(media_of, encoder, videos[i + 1], view))
-            yield video, upcoming.pop(0).result()
+        upcoming = pool.submit(next, items, None)
+        while (item := upcoming.result()) is not None:
+            upcoming = pool.submit(next, items, None)
+            yield item
