@@ -54,7 +54,7 @@ class Context:
 
     def seed(self, stage: str, split: Split, part: object = "") -> int:
         """The random stream of one stage of one split."""
-        return derive(self.plan.seed, stage, split.name, part)
+        return derive(self.plan.seed, stage, _stream_name(split), part)
 
     def targets(self, videos: tuple[Video, ...]) -> dict[str, Floats]:
         """Targets of these videos by key, read from disk now."""
@@ -67,6 +67,12 @@ class Context:
             "task": f"{self.plan.task.name}/{self.plan.task.version}",
             "train": [v.key for v in split.train],
             "inner": [v.key for v in split.inner],
+            "stream": _stream_name(split),
             "partial_rows": self.plan.pipeline.partial_rows,
             "place": self.place.identity(),
         }
+
+
+def _stream_name(split: Split) -> str:
+    """`test` trains on what `official` trains on, so they share one training and its random stream."""
+    return "official" if split.name == "test" else split.name
