@@ -24,7 +24,9 @@ class Best:
     state: dict[str, Tensor] | None = None
 
     def see(self, score: float, module: nn.Module) -> None:
-        """Keep `module` if this epoch's score is the best yet (the first of equals)."""
+        """Keep `module` if this epoch's score is the best yet (the first of equals); HarnessError for no number."""
+        if not math.isfinite(score):
+            raise HarnessError(f"the score on inner became {score} in epoch {len(self.scores) + 1}")
         self.scores.append(score)
         if self.state is None or score > self.scores[self.epoch - 1]:
             self.epoch = len(self.scores)
@@ -75,7 +77,7 @@ def train(
 ) -> None:
     """Run `recipe.epochs` epochs over the losses that `epoch_losses(epoch)` yields, one a batch.
 
-    A loss that is not finite stops the run: it never becomes a row.
+    A loss or a weight that is not finite stops the run: it never becomes a row.
     """
     import torch
 
@@ -94,7 +96,10 @@ def train(
             adamw.step()
             step += 1
         if step and not bool(torch.isfinite(loss)):
-            raise HarnessError(f"{title}: the loss became {float(loss)} in epoch {epoch + 1}; lower the learning rate")
+            became = float(loss.detach())
+            raise HarnessError(f"{title}: the loss became {became} in epoch {epoch + 1}; lower the learning rate")
+        if not all(bool(torch.isfinite(p).all()) for m in modules for p in m.parameters() if p.requires_grad):
+            raise HarnessError(f"{title}: weights are not finite after epoch {epoch + 1}; lower the learning rate")
         for module in modules:
             module.eval()
         after_epoch(epoch)
