@@ -6,7 +6,8 @@ classifier is judged on all inner videos, since every classifier votes on every 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def fit(context: Context, split: Split, part: int, own: Sequence[Track], inner: 
     target_VRL = [target[track.video.key] for track in own]
     solve = getattr(module, "solve", None)
     if callable(solve):
-        solve(_solvable(context, own, target_VRL), kind)
+        solve(Labelled(context.plan.task, own, target_VRL), kind)
         return Entry(module.state_dict(), {"what": f"classifier {part}", "chosen": "closed form", "by": "train"})
     with stream(seed):
         best = _train(context, module, own, target_VRL, inner, f"fit {part + 1} ({split.name})", seed)
@@ -88,9 +89,17 @@ def widths_of(tracks: Sequence[Track]) -> dict[str, int]:
     return {modality: int(tokens["tokens"].shape[1]) for modality, tokens in tracks[0].tokens.items()}
 
 
-def _solvable(context: Context, own: Sequence[Track], target_VRL: list[Floats]) -> Iterable[tuple[Any, Any, Tensor]]:
-    for batch in _batches(context.plan.task, own, None):
-        yield batch.tokens, batch.mask, targets(batch, target_VRL)
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """What `solve` iterates, as often as it likes: tokens, mask and target_BTL of training clips; no way to others."""
+
+    task: TaskSpec
+    tracks: Sequence[Track]
+    target_VRL: Sequence[Floats]
+
+    def __iter__(self) -> Iterator[tuple[Mapping[str, Tensor], Mapping[str, Tensor], Tensor]]:
+        for batch in _batches(self.task, self.tracks, None):
+            yield batch.tokens, batch.mask, targets(batch, self.target_VRL)
 
 
 def _batches(
