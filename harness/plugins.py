@@ -12,7 +12,7 @@ import inspect
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,16 @@ NOUNS = ("tasks", "readers", "detectors", "encoders", "fusions", "partitions", "
 
 @dataclass(frozen=True)
 class Provided:
-    """A thing, its name, and the plugin that provides it."""
+    """A name, the plugin that provides it, and the thing itself, taken from the plugin's mapping when first used."""
 
     name: str
-    thing: Any
     plugin: str
+    mapping: Mapping[str, Any] = field(repr=False, compare=False)
+
+    @cached_property
+    def thing(self) -> Any:
+        """What is provided; a lazy mapping imports it now."""
+        return self.mapping[self.name]
 
 
 @dataclass
@@ -42,20 +47,27 @@ class Plugins:
     manager: pluggy.PluginManager
     versions: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    _asked: dict[str, dict[str, Provided]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def hook(self) -> Any:
         return self.manager.hook
 
     def provided(self, noun: str) -> dict[str, Provided]:
-        """Everything provided for one of `NOUNS`; two plugins with one name are an error naming both."""
+        """Everything provided for one of `NOUNS`, asked once; two plugins with one name are an error naming both."""
+        if noun not in self._asked:
+            self._asked[noun] = self._ask(noun)
+        return self._asked[noun]
+
+    def _ask(self, noun: str) -> dict[str, Provided]:
         found: dict[str, Provided] = {}
         for impl in getattr(self.hook, f"provide_{noun}").get_hookimpls():
-            for name, thing in impl.function().items():
+            mapping = impl.function()
+            for name in mapping:
                 if name in found:
                     other = found[name].plugin
                     raise UserError(f"{noun[:-1]} {name!r} is provided twice: by {other!r} and by {impl.plugin_name!r}")
-                found[name] = Provided(name, thing, impl.plugin_name)
+                found[name] = Provided(name, impl.plugin_name, mapping)
         return found
 
     def get(self, noun: str, name: str) -> tuple[Provided, str | None]:
@@ -193,14 +205,24 @@ def _closure(start: str) -> set[str]:
         if origin is None:
             continue
         seen.add(name)
+        folder = name if origin.name == "__init__.py" else name.rpartition(".")[0]
         for node in ast.walk(ast.parse(origin.read_text())):
             if isinstance(node, ast.Import):
                 todo += [alias.name for alias in node.names if alias.name.partition(".")[0] == package]
-            elif isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == package:
-                todo += [node.module]
+            elif isinstance(node, ast.ImportFrom):
+                source = _absolute(node, folder)
+                if source.partition(".")[0] != package:
+                    continue
+                todo += [source]
                 if package != "harness":
-                    todo += [f"{node.module}.{a.name}" for a in node.names if _is_module(f"{node.module}.{a.name}")]
+                    todo += [f"{source}.{a.name}" for a in node.names if _is_module(f"{source}.{a.name}")]
     return seen
+
+
+def _absolute(node: ast.ImportFrom, folder: str) -> str:
+    """The module a `from ... import` names, a relative one counted from the package it stands in."""
+    module = node.module or ""
+    return importlib.util.resolve_name("." * node.level + module, folder) if node.level and folder else module
 
 
 def _is_module(name: str) -> bool:

@@ -80,7 +80,12 @@ class Plan:
             "seed": self.seed,
             "pipeline": pipeline,
             "components": {name: part.identity() for name, part in parts.items()},
-            "vote": {"name": self.vote.name, "plugin": self.vote.plugin},
+            "vote": {
+                "name": self.vote.name,
+                "plugin": self.vote.plugin,
+                "version": self.plugins.versions.get(self.vote.plugin, "0"),
+                "source": source_hash(self.vote.thing),
+            },
         }
 
 
