@@ -9,12 +9,15 @@ import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pluggy import PluginManager
+
 from harness import records
 from harness.context import Context, Place
-from harness.datasets import Root, cache_home, locate
+from harness.datasets import Root, cache_home, locate, plain
 from harness.errors import MissingData, UserError
 from harness.plugins import Plugins
 from harness.progress import Progress, silent
@@ -61,8 +64,8 @@ class Prepared:
     request: Request
 
     def unfinished(self) -> list[Split]:
-        """Splits without a row yet."""
-        return [split for split in self.splits if self.folder.finished(split.name) is None]
+        """Splits without a row yet, or every one where their rows are to be forgotten."""
+        return [s for s in self.splits if self.request.fresh or self.folder.finished(s.name) is None]
 
 
 def prepare(
@@ -75,7 +78,7 @@ def prepare(
     plan = resolve(plugins, task, request.plugin, profile, sets=request.sets, seed=request.seed)
     reader: Reader = lookup(plugins, "readers", spec.reader).thing(root.path, spec, plan.pipeline.partial_rows)
     store = Store(cache_home() / "store", report)
-    resources = Resources(store, request.device, request.seed, lambda name: _located(plugins, name, request), progress)
+    resources = Resources(store, request.device, request.seed, _locator(plugins, request), progress)
     place = Place(request.device, request.precision)
     context = Context(plan, reader, root.name, reader.fingerprint(), store, resources, progress, place)
     videos = reader.videos()
@@ -95,8 +98,6 @@ def prepare(
         if len({v.group for v in videos if v.side != "test"}) >= FOLDS
         else "",
     }
-    if request.fresh:
-        shutil.rmtree(folder.path, ignore_errors=True)
     return Prepared(context, splits, folder, facts, request)
 
 
@@ -105,6 +106,8 @@ def carry_out(
 ) -> list[dict[str, Any]]:
     """Run what is not finished, in order; returns every row asked for, the folds' two summaries included."""
     context, folder = prepared.context, prepared.folder
+    if prepared.request.fresh and folder.path.exists():
+        shutil.rmtree(folder.path)
     plan = {**context.plan.describe(), "data": context.fingerprint, "limit": prepared.request.limit}
     write_whole(folder.path / "plan.json", json.dumps(plan, indent=1, sort_keys=True).encode())
     rows = []
@@ -120,11 +123,14 @@ def carry_out(
             plugins.hook.row_scored(row=row)
         rows.append(row)
         on_row(row, new)
-    return rows + _over_folds(prepared, rows, on_row)
+    return rows + _over_folds(prepared, plugins, rows, on_row)
 
 
 def _over_folds(
-    prepared: Prepared, rows: Sequence[dict[str, Any]], on_row: Callable[[Mapping[str, Any], bool], None]
+    prepared: Prepared,
+    plugins: Plugins,
+    rows: Sequence[dict[str, Any]],
+    on_row: Callable[[Mapping[str, Any], bool], None],
 ) -> list[dict[str, Any]]:
     of_folds = [row for row in rows if row["split"].startswith("fold-")]
     if len(of_folds) < FOLDS:
@@ -135,6 +141,8 @@ def _over_folds(
         path = prepared.folder.row(row["split"])
         new = not path.exists()
         records.write_row(path, row)
+        if new:
+            plugins.hook.row_scored(row=row)
         on_row(row, new)
     return made
 
@@ -187,7 +195,9 @@ def default_profile(plugins: Plugins, plugin: str, root: Root) -> str:
 
 
 def limited(split: Split, limit: int) -> Split:
-    """At most `limit` videos in each part (0: all)."""
+    """At most `limit` videos in each part (0: all), never none; UserError for fewer than none."""
+    if limit < 0:
+        raise UserError(f"--limit: expected 0 (all) or more videos a part, came {limit}")
     if not limit:
         return split
     return dataclasses.replace(split, train=split.train[:limit], inner=split.inner[:limit], held=split.held[:limit])
@@ -206,12 +216,18 @@ def run_hash(plan: Plan, fingerprint: str, request: Request) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _located(plugins: Plugins, name: str, request: Request) -> Path:
-    path = request.data.get(name)
-    if path:
-        return Path(path)
+def _locator(plugins: Plugins, request: Request) -> Callable[[str], Path]:
+    """What answers for `data:NAME`; never for a data set of a task, whose folder holds the labels that judge."""
+    judged = {plain(name) for name in plugins.provided("readers")}
+    data = {name: path for name, path in request.data.items() if plain(name) not in judged}
+    return partial(_located, frozenset(judged), data, plugins.manager)
+
+
+def _located(judged: frozenset[str], data: Mapping[str, str], manager: PluginManager, name: str) -> Path:
+    if plain(name) in judged:
+        raise UserError(f"data:{name}: expected an unlabelled data set; {name!r} is one that tasks are judged on")
     try:
-        return locate(name, request.data, plugins.manager).path
+        return locate(name, data, manager).path
     except MissingData as error:
         raise MissingData(f"{error}. It is asked for by an option 'data:{name}'") from None
 
