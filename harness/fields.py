@@ -7,7 +7,8 @@ The rows of `tasks` and `profiles`, `--set FIELD=VALUE` and the component flags 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import Any, get_args, get_type_hints
 
 from harness.errors import UserError, unknown
@@ -16,6 +17,16 @@ from harness.types import Component, Pipeline, Recipe
 NAMED = ("encoders", "adapt")  # one entry per modality
 FIXED = ("name", "title", "reference", "tasks", "profiles")
 MODALITIES = ("image", "audio", "text")
+BOUNDS: Mapping[str, tuple[str, Callable[[float], bool]]] = {
+    "epochs": ("at least 1", lambda n: n >= 1),
+    "batch": ("at least 1", lambda n: n >= 1),
+    "lr": ("more than 0", lambda x: x > 0),
+    "weight_decay": ("0 or more", lambda x: x >= 0),
+    "warmup": ("a share, 0 to 1", lambda x: 0 <= x <= 1),
+    "samples_per_epoch": ("0 (all) or more", lambda n: n >= 0),
+    "layer_decay": ("more than 0, at most 1", lambda x: 0 < x <= 1),
+    "clip_grad": ("more than 0", lambda x: x > 0),
+}
 
 
 def changed(pipeline: Pipeline, changes: Mapping[str, Any]) -> Pipeline:
@@ -57,6 +68,8 @@ def at(pipeline: Pipeline, modality: str) -> Component:
 
 def _change(pipeline: Pipeline, path: str, value: Any) -> Pipeline:
     head, *rest = path.split(".")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{path}: expected a finite number, came {value}")
     names = [f.name for f in dataclasses.fields(pipeline) if f.name not in FIXED]
     if head not in names:
         raise unknown("field of a Pipeline", head, names)
@@ -85,13 +98,14 @@ def _inner(name: str, current: Any, rest: list[str], value: Any, path: str) -> A
         if not rest:
             if isinstance(value, Component):
                 return value
+            value = "none" if value is None else value
             if not isinstance(value, str):
                 raise UserError(f"{path}: expected a component's name, came {value!r}")
             return current if value == current.name else Component(value, source="chosen")
         if len(rest) > 1:
             raise UserError(f"{path}: options of a component have no fields below them")
         return dataclasses.replace(current, options={**current.options, rest[0]: value})
-    if isinstance(current, Recipe) or (current is None and isinstance(value, Recipe)):
+    if isinstance(current, Recipe) or current is None:
         if not rest:
             if not isinstance(value, Recipe):
                 raise UserError(f"{path} is a recipe: set one of its fields, say {path}.epochs")
@@ -108,12 +122,17 @@ def _typed(recipe: Recipe, rest: list[str], value: Any, path: str) -> Recipe:
     names = [f.name for f in dataclasses.fields(recipe)]
     if len(rest) != 1 or rest[0] not in names:
         raise unknown("field of a Recipe", ".".join(rest), names)
-    return dataclasses.replace(recipe, **{rest[0]: _check(Recipe, rest[0], value, path)})
+    checked = _check(Recipe, rest[0], value, path)
+    if rest[0] in BOUNDS and not BOUNDS[rest[0]][1](checked):
+        raise UserError(f"{path}: expected {BOUNDS[rest[0]][0]}, came {value!r}")
+    return dataclasses.replace(recipe, **{rest[0]: checked})
 
 
 def _check(owner: type, name: str, value: Any, path: str) -> Any:
     kind = get_type_hints(owner)[name]
     choices = get_args(kind)
+    if value is None and ("none" in choices or name == "vote"):
+        value = "none"
     if choices and all(isinstance(choice, str) for choice in choices):
         if value not in choices:
             raise UserError(f"{path}: expected one of {', '.join(choices)}, came {value!r}")
