@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import UserError
 from harness.progress import Progress
 from harness.resolve import Plan
 from harness.resources import Resources
@@ -76,3 +77,17 @@ class Context:
 def _stream_name(split: Split) -> str:
     """`test` trains on what `official` trains on, so they share one training and its random stream."""
     return "official" if split.name == "test" else split.name
+
+
+def check_device(device: str) -> None:
+    """UserError for a device that PyTorch does not know or that this machine lacks."""
+    import torch
+
+    try:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        count = torch.cuda.device_count()
+        here = ", ".join(["cpu", *(f"cuda:{i}" for i in range(count))])
+        reason = str(error).partition("\n")[0].partition(". ")[0]
+        why = "" if reason.startswith("Expected one of") else f" ({reason})"
+        raise UserError(f"--device: expected one of {here}, came {device!r}{why}") from None

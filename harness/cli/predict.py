@@ -57,8 +57,10 @@ def predict(
     """
     from harness import plugins as plugin_room
     from harness import rawvideo
+    from harness.context import check_device
     from harness.progress import shown, silent
 
+    check_device(device)
     plugins = plugin_room.load()
     found = models_to_use(plugins, task, plugin, run_dir, runs)
     finder = make_detector(plugins, detector, detector_weights, device)

@@ -54,9 +54,19 @@ SHORTHANDS = {"fusion": "fusion", "partition": "partition", "vote": "vote", "pos
 @click.option("--dedupe", is_flag=True, help="Drop recordings from training that the official split also holds out.")
 @click.option("--device", default="cpu", show_default=True, metavar="DEVICE", help="cpu, cuda, cuda:1 ...")
 @click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True)
-@click.option("--threads", default=0, metavar="N", help="Processor threads, fixed and recorded. Default: every core.")
 @click.option(
-    "--limit", default=0, metavar="N", help="At most N videos a part: a trial, stamped partial, kept off boards."
+    "--threads",
+    type=click.IntRange(0, 4096),
+    default=0,
+    metavar="N",
+    help="Processor threads, fixed and recorded. Default: every core.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="At most N videos a part: a trial, stamped partial, kept off boards.",
 )
 @click.option(
     "--runs",
@@ -83,11 +93,13 @@ def run(plugin: str, task: str, as_json: bool, dry_run: bool, quiet: bool, verbo
     """
     from rich.console import Console
 
+    from harness.context import check_device
     from harness.plugins import load
 
     console = Console(stderr=True, quiet=quiet, highlight=False)
     request = request_of(plugin, words)
     _fix_threads(request.threads)
+    check_device(request.device)
     plugins = load()
     tasks = sorted(plugins.provided("tasks")) if task == "all" else [task]
     rows: list[dict[str, Any]] = []
