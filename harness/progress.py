@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Iterable, Iterator, Sized
 from typing import Protocol, TypeVar
 
@@ -20,7 +22,7 @@ def silent(items: Iterable[T], title: str, total: int | None = None) -> Iterator
 
 
 def shown(items: Iterable[T], title: str, total: int | None = None) -> Iterator[T]:
-    """A bar with time left on standard error; on a pipe or a log, one line at the start and one at the end."""
+    """A bar with time left on standard error; on a pipe or a log, one line at the end with the seconds it took."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
@@ -29,8 +31,14 @@ def shown(items: Iterable[T], title: str, total: int | None = None) -> Iterator[
     if total is None and isinstance(items, Sized):
         total = len(items)
     if not console.is_terminal:
-        console.print(f"{title} ({total if total is not None else '?'}) ...", highlight=False)
+        began = time.perf_counter()
         yield from items
+        took = time.perf_counter() - began
+        print(
+            f"{title} ... done in {took:.0f} s" if took >= 10 else f"{title} ... done in {took:.1f} s",
+            file=sys.stderr,
+            flush=True,
+        )
         return
     columns = (
         TextColumn("{task.description}"),
