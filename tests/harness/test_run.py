@@ -38,7 +38,9 @@ def test_a_run_learns_the_task_and_leaves_its_files(tiny, task: str):
     prepared = world.prepare()
     row = world.row()
     assert row["score"]["P"]["value"] > 0.5
-    assert {"plan.json", "env.json", "official.json", "official.parquet", "official.stats.npz"} <= files(prepared.folder.path)
+    assert {"plan.json", "env.json", "official.json", "official.parquet", "official.stats.npz"} <= files(
+        prepared.folder.path
+    )
     assert {name for name in files(prepared.folder.path) if name.startswith("model/")} == {
         "model/pipeline.json", "model/encoder-image.safetensors", "model/encoder-audio.safetensors",
         "model/encoder-text.safetensors", "model/classifier-0.safetensors",
@@ -54,7 +56,9 @@ def test_the_row_is_the_metric_of_the_predictions_left_behind(tiny):
     table = pd.read_parquet(world.prepare().folder.path / "official.parquet")
     kind, labels = world.spec.kind, world.spec.labels
     pred_RL = kind.decide(table[[f"score {label}" for label in labels]].to_numpy(np.float32))
-    target_RL = np.concatenate([np.load(world.root / "labels" / f"{key.partition('/')[2]}.npy") for key in table["video"].unique()])
+    target_RL = np.concatenate(
+        [np.load(world.root / "labels" / f"{key.partition('/')[2]}.npy") for key in table["video"].unique()]
+    )
     metric = metrics.get("f1")
     score_L = metric.score(metric.stats(pred_RL, target_RL))
     assert [row["score"]["labels"][label]["value"] for label in labels] == score_L.tolist()
@@ -261,7 +265,9 @@ POINTS = [
 
 
 @pytest.mark.parametrize(("point", "nth"), POINTS)
-def test_killed_anywhere_the_same_command_gives_the_same_row(tiny, monkeypatch: pytest.MonkeyPatch, point: str, nth: int):
+def test_killed_anywhere_the_same_command_gives_the_same_row(
+    tiny, monkeypatch: pytest.MonkeyPatch, point: str, nth: int
+):
     world = tiny()
     sets = {"fit.epochs": 1, "adapt.image.epochs": 1}
     whole = world.row(sets=sets)
