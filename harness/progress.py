@@ -5,9 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
 
 T = TypeVar("T")
+_on_screen: list[Bars] = []  # an interrupted run leaves its bars behind, in frames that still wait
 
 
 class Progress(Protocol):
@@ -48,7 +52,17 @@ def shown(items: Iterable[T], title: str, total: int | None = None) -> Iterator[
         TimeRemainingColumn(),
     )
     with Bars(*columns, console=console, transient=True) as bars:
-        task = bars.add_task(title, total=total)
-        for item in items:
-            yield item
-            bars.advance(task)
+        _on_screen.append(bars)
+        try:
+            task = bars.add_task(title, total=total)
+            for item in items:
+                yield item
+                bars.advance(task)
+        finally:
+            _on_screen.remove(bars)
+
+
+def clear() -> None:
+    """Take away the bars of what stopped half-way, before its error is printed."""
+    for bars in _on_screen:
+        bars.stop()

@@ -7,6 +7,7 @@ from importlib import import_module
 
 import click
 
+from harness import progress
 from harness.errors import HarnessError
 
 COMMANDS = {
@@ -71,15 +72,14 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code = cli.main(arguments, standalone_mode=False)
     except HarnessError as error:
+        progress.clear()
         click.echo(f"harness: {error}", err=True)
         sys.exit(error.exit_code)
-    except click.exceptions.Abort:
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        progress.clear()
         click.echo("harness: interrupted; nothing is lost, the same command goes on from here", err=True)
         sys.exit(130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        click.echo("harness: interrupted; nothing is lost, the same command goes on from here", err=True)
-        sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)
