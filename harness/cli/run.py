@@ -96,7 +96,7 @@ def run(plugin: str, task: str, as_json: bool, dry_run: bool, quiet: bool, verbo
     from harness.context import check_device
     from harness.plugins import load
 
-    console = Console(stderr=True, quiet=quiet, highlight=False)
+    console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
     request = request_of(plugin, words)
     _fix_threads(request.threads)
     check_device(request.device)
