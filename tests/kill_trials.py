@@ -9,10 +9,11 @@ What follows `--` is a `harness` command line, taken as it is, with its `--runs`
 uninterrupted, in a working folder and with a HARNESS_CACHE of its own, and its wall time is measured. Then, for each
 time drawn uniformly over that wall time: the same command in a fresh folder and cache, SIGKILL for its whole process
 group at that time, and the same command again to its end. A run that ends before its kill is no trial: its shorter
-wall time counts from then on, and it is done again. Every row must be the same as the uninterrupted one
-(`harness.records.same`: equal but for cost and env), and every prediction equal. The table on standard output is
-Markdown: when the kill came, the last step the run had begun, the stage of the newest entry of the store, how many
-entries were there. Exit code 1 where anything differs.
+wall time counts from then on, and it is done again.
+
+Every row must be the same as the uninterrupted one (`harness.records.same`: equal but for cost and env), and every
+prediction equal. The table on standard output is Markdown: when the kill came, the step it hit, the stage of the
+newest entry of the store, how many entries were there. Exit code 1 where anything differs.
 
 The demo world is part of no trial, since time stamps of media are in a row's fingerprint: it is written once, by the
 command with `--dry-run`, or taken from `--demo-from DIR` (the folder `demo` of some cache), and hard-linked into each
@@ -41,7 +42,8 @@ from typing import Any
 from harness.records import read_row, same
 
 HARNESS = "from harness.cli import main; main()"
-STEP = re.compile(r"^(.+) \((?:\d+|\?)\) \.\.\.$", re.MULTILINE)  # what harness.progress.shown prints on a pipe
+DONE = re.compile(r"^(.+) \.\.\. done in ", re.MULTILINE)  # what harness.progress.shown prints on a pipe
+PLANNED = "  to run: "  # what `harness run` prints when everything is read and nothing is trained
 NO_ROWS = ("plan.json", "env.json")
 
 
@@ -108,10 +110,9 @@ class Place:
 
         return {name: pd.read_parquet(path) for name, path in self._left("parquet").items()}
 
-    def step(self) -> str:
-        """The step the run was in, or was last heard of in."""
-        steps = STEP.findall(self.log.read_text())
-        return steps[-1] if steps else "before the first step"
+    def steps(self) -> list[str]:
+        """Steps the run went through, in order."""
+        return DONE.findall(self.log.read_text())
 
     def _left(self, ending: str) -> dict[str, Path]:
         """Files of every run's own folder, which is known by its plan."""
@@ -119,6 +120,15 @@ class Place:
         runs = [plan.parent for top in tops for plan in top.glob("**/plan.json")]
         files = sorted(path for run in runs for path in run.glob(f"[!.]*.{ending}"))
         return {str(path.relative_to(self.folder)): path for path in files}
+
+
+def hit(place: Place, whole: Place) -> str:
+    """The step a killed run was in: the one that the uninterrupted run did next."""
+    if place.rows().keys() == whole.rows().keys():
+        return "none: its rows were written"
+    if PLANNED not in place.log.read_text():
+        return "start"
+    return dict(enumerate(whole.steps())).get(len(place.steps()), "predict, choose, judge, write")
 
 
 def differences(place: Place, whole: Place) -> list[str]:
@@ -156,15 +166,13 @@ class Trial:
 
 
 HEAD = """\
-| killed at (s) | last step begun | newest entry | entries kept | same command again (s) | same rows, predictions |
+| killed at (s) | stage hit | newest entry | entries kept | same command again (s) | same rows, predictions |
 | --: | :-- | :-- | --: | --: | :-- |"""
 
 
 def second_run(place: Place, command: Sequence[str], seconds: float, whole: Place, code: int) -> Trial:
     """What the kill after `seconds` left, and the same command again; `code` is the exit code of `whole`."""
-    entries, step = place.entries(), place.step()
-    if place.rows().keys() == whole.rows().keys():
-        step = "after its last row"
+    entries, step = place.entries(), hit(place, whole)
     place.log.rename(place.log.with_suffix(".killed"))
     again, wall = place.finish(command)
     problems = differences(place, whole)
@@ -222,9 +230,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = parser.parse_args(arguments)
     if words.command[0] != "run":
         parser.error(f"expected `run ...` after --, came {words.command[0]!r}")
-    runs = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    runs.add_argument("--runs", type=Path, default=Path("runs"))
-    below = runs.parse_known_args(words.command)[0].runs
+    read = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    read.add_argument("--runs", type=Path, default=Path("runs"))
+    read.add_argument("-q", "--quiet", action="store_true")
+    below, quiet = vars(read.parse_known_args(words.command)[0]).values()
+    if quiet:
+        parser.error("leave out -q: the step a kill hit is read from what the run says")
     if below.is_absolute() or ".." in below.parts:
         parser.error("--runs must be relative: each trial has its own working folder, and a row holds its command line")
     if words.demo_from is not None and not words.demo_from.is_dir():

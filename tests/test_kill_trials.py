@@ -88,11 +88,33 @@ def alive(pid: int) -> bool:
 
 
 def test_a_run_that_ends_first_gives_its_time(tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(tool, "HARNESS", "print('encode image: 3 videos (3) ...')")
+    monkeypatch.setattr(tool, "HARNESS", "print('encode image: 3 videos ... done in 0.2 s')")
     place = tool.Place(tmp_path / "place")
     place.prepare(None)
     assert 0 < place.kill_at([], 60.0) < 60
-    assert place.step() == "encode image: 3 videos"
+    assert place.steps() == ["encode image: 3 videos"]
+
+
+@pytest.mark.parametrize(
+    ("said", "step"),
+    [
+        ("", "start"),
+        ("  to run: official\n", "adapt image (official)"),
+        ("  to run: official\nadapt image (official) ... done in 12 s\n", "encode image: 3 videos"),
+        (None, "predict, choose, judge, write"),
+    ],
+    ids=["nothing", "planned", "one step", "all steps"],
+)
+def test_the_step_that_was_hit(tool: ModuleType, tmp_path: Path, said: str | None, step: str):
+    run_left(tmp_path / "whole")
+    whole, place = tool.Place(tmp_path / "whole"), tool.Place(tmp_path / "killed")
+    log = "  to run: official\nadapt image (official) ... done in 12 s\nencode image: 3 videos ... done in 0.2 s\n"
+    whole.log.write_text(log)
+    place.prepare(None)
+    place.log.write_text(log if said is None else said)
+    assert tool.hit(place, whole) == step
+    run_left(tmp_path / "killed")
+    assert tool.hit(place, whole) == "none: its rows were written"
 
 
 def test_the_demo_world_keeps_its_time_stamps(tool: ModuleType, tmp_path: Path):
@@ -110,6 +132,7 @@ def test_the_demo_world_keeps_its_time_stamps(tool: ModuleType, tmp_path: Path):
         (["data", "check"], "expected `run ...` after --"),
         (["run", "--runs", "/elsewhere"], "--runs must be relative"),
         (["run", "--runs=../elsewhere"], "--runs must be relative"),
+        (["run", "--task", "expr", "-q"], "leave out -q"),
     ],
     ids=" ".join,
 )
@@ -138,13 +161,13 @@ def test_two_kills_on_a_tiny_world(repository: Path, tmp_path: Path):
     ]  # fmt: skip
     path = os.pathsep.join(str(repository / folder) for folder in (".", "plugins", "tasks"))
     done = subprocess.run(
-        [sys.executable, str(repository / "tests" / "kill_trials.py"), "--times", "2", "--seed", "3", "--", *command],
+        [sys.executable, str(repository / "tests" / "kill_trials.py"), "--times", "2", "--seed", "0", "--", *command],
         env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    lines = [line for line in done.stdout.splitlines() if line.startswith("| ") and line.endswith("| yes |")]
-    assert len(lines) == 2
+    rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.endswith("| yes |")]
+    assert [len(row) for row in rows] == [6, 6]
     assert done.stdout.rstrip().endswith("2 of 2 as if never killed.")
