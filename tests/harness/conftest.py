@@ -15,7 +15,7 @@ sys.path.append(str(Path(__file__).parent))  # for tiny_world: a component's mod
 
 import tiny_world
 
-from harness import builtin, plugins
+from harness import builtin, judge, plugins
 from harness.plugins import Plugins
 from harness.session import Prepared, Request, carry_out, prepare
 from harness.types import TaskSpec
@@ -59,6 +59,7 @@ def tiny(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """`tiny(task, **nouns)`: that task, written to disk, with the plugin's nouns replaced or extended."""
     monkeypatch.setattr(plugins, "entry_points", lambda group: [])
     monkeypatch.setattr(os, "fsync", lambda file: None)  # a power cut is no part of these tests
+    monkeypatch.setattr(judge, "DRAWS", 200)
     torch.set_num_threads(1)
 
     def make(task: str | TaskSpec = "colour", target: Any = tiny_world.target_of, **replaced: Any) -> Tiny:

@@ -18,7 +18,10 @@ def video(frames: int, face: list[bool] | None = None, fps: float = 10.0) -> Vid
 
 def image_tokens(frames: list[int], offset: int = 0) -> dict[str, torch.Tensor]:
     """One token per frame that says which frame it is of."""
-    return {"tokens": torch.tensor(frames, dtype=torch.float32)[:, None] + offset, "frames": torch.tensor(frames, dtype=torch.int32)}
+    return {
+        "tokens": torch.tensor(frames, dtype=torch.float32)[:, None] + offset,
+        "frames": torch.tensor(frames, dtype=torch.int32),
+    }
 
 
 def laid(frames: int, seen: list[int] | None = None, fill: str = "nearest", **others) -> Track:
@@ -86,7 +89,9 @@ def test_every_frame_stands_in_exactly_one_clip(frames, length, batch, whole, se
 def test_whole_videos_are_never_cut_across_batches(frames, length, batch, seed):
     tracks = [laid(n) for n in frames]
     rng = None if seed is None else np.random.default_rng(seed)
-    owners = [set(one.owner_B.tolist()) for one in batches(tracks, length=length, batch=batch, rng=rng, whole_videos=True)]
+    owners = [
+        set(one.owner_B.tolist()) for one in batches(tracks, length=length, batch=batch, rng=rng, whole_videos=True)
+    ]
     assert all(len(some) <= batch for some in owners)
     assert sum(len(some) for some in owners) == len(frames)
     assert set().union(*owners) == set(range(len(frames)))

@@ -190,6 +190,6 @@ def test_what_a_classifier_depends_on(stages):
     base = parts()
     assert parts() == base
     assert parts(vote="majority", postprocess="none", order="smooth-vote") == base
-    changes = [{"part": 1}, {"fusion__width": 4}, {"fit__lr": 0.5}, {"fill_faces": "mask"}, {"adapt__image": Recipe(1, 0.1, 8)},
-               {"encoders__text": None}, {"partial_rows": "all"}]  # fmt: skip
+    changes = [{"part": 1}, {"fusion__width": 4}, {"fit__lr": 0.5}, {"fill_faces": "mask"},
+               {"adapt__image": Recipe(1, 0.1, 8)}, {"encoders__text": None}, {"partial_rows": "all"}]  # fmt: skip
     assert base not in [parts(**change) for change in changes]

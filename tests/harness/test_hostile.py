@@ -100,7 +100,7 @@ def remembered() -> list[Any]:
 
 
 def below_of(thing: Any) -> Iterable[Any]:
-    """What a thing refers to; of a function its closure and defaults, of a generator its variables, never a module's names."""
+    """What a thing refers to; of a function its closure, of a generator its variables, never a module's names."""
     if is_a(thing, types.FunctionType):
         return [*(thing.__closure__ or ()), thing.__defaults__, thing.__kwdefaults__, vars(thing)]
     if is_a(thing, types.GeneratorType):
@@ -127,7 +127,7 @@ def young_garbage() -> Iterator[None]:
 
 
 class Spy:
-    """Searches at each call of a plugin, a few times per place; `found[split][place]` are the videos whose labels it saw."""
+    """Searches at each call of a plugin, a few times per place; `found` are the videos whose labels it saw."""
 
     def __init__(self, labels: Path, times: int = 2) -> None:
         self.labels, self.times = labels, times
@@ -205,6 +205,7 @@ def hostile(spy: Spy) -> dict[str, Any]:
         spy.look("partition's factory", resources)
         return Halves()
 
+    encoders = {"image": Component("eye"), "audio": Component("ear")}
     return {
         "encoders": {"eye": eye, "ear": lambda: Ear()},
         "fusions": {
@@ -215,8 +216,8 @@ def hostile(spy: Spy) -> dict[str, Any]:
         "postprocessors": {"shrink": lambda: Shrink()},
         "votes": {"spying": vote},
         "row_scored": lambda row: spy.look("row_scored", row),
-        "pipelines": {"tiny": dataclasses.replace(PIPELINE, vote="spying", encoders={m: Component(n) for m, n in {"image": "eye", "audio": "ear"}.items()}, tasks={})},
-    }  # fmt: skip
+        "pipelines": {"tiny": dataclasses.replace(PIPELINE, vote="spying", encoders=encoders, tasks={})},
+    }
 
 
 PLACES = {"image encoder", "audio encoder", "partition", "assign", "smoother", "vote", "encoder's factory",
@@ -278,9 +279,11 @@ def started(generator: Any) -> Any:
 
 
 @pytest.mark.parametrize("wrap", [
-    lambda x: x, lambda x: [x], lambda x: {"a": (x,)}, Holder, closure_over, lambda x: Holder(closure_over(Holder(x))).__dict__,
-    lambda x: torch.from_numpy(x.copy()), lambda x: x[:, 0].astype(float).tolist(), lambda x: x.T[:1],
-    generator_over, lambda x: started(generator_over(x)), lambda x: Holder(x).__init__, lambda x: np.where(np.arange(20)[:, None] < 2, np.nan, x),
+    lambda x: x, lambda x: [x], lambda x: {"a": (x,)}, Holder, closure_over,
+    lambda x: vars(Holder(closure_over(Holder(x)))), lambda x: torch.from_numpy(x.copy()),
+    lambda x: x[:, 0].astype(float).tolist(), lambda x: x.T[:1],
+    generator_over, lambda x: started(generator_over(x)), lambda x: Holder(x).__init__,
+    lambda x: np.where(np.arange(20)[:, None] < 2, np.nan, x),
 ])  # fmt: skip
 def test_the_search_finds_labels_that_are_handed_to_it(wrap: Any):
     found = {tag for thing in below([wrap(HELD_RL)]) for tag in tags(thing)}

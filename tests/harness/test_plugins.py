@@ -55,12 +55,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_an_entry_point_is_loaded_with_its_version(installed, package):
-    package(
-        "written_one",
-        {
-            "__init__.py": "from harness.hookspecs import hookimpl\n@hookimpl\ndef provide_votes():\n    return {'v': 1}\n"
-        },
-    )
+    source = "from harness.hookspecs import hookimpl\n@hookimpl\ndef provide_votes():\n    return {'v': 1}\n"
+    package("written_one", {"__init__.py": source})
     installed.append(EntryPoint("one", "written_one", "harness"))
     loaded = load()
     assert loaded.provided("votes")["v"].plugin == "one"
@@ -99,20 +95,20 @@ def test_only_the_plugins_named_are_loaded(installed, package, monkeypatch: pyte
 def test_a_plugin_named_that_nobody_installed(installed, monkeypatch: pytest.MonkeyPatch):
     installed.append(EntryPoint("builtin", "harness.builtin", "harness"))
     monkeypatch.setenv("HARNESS_PLUGINS", "buildin")
-    with pytest.raises(UserError, match="No installed plugin .* is called 'buildin'. Did you mean 'builtin'?"):
+    with pytest.raises(UserError, match=r"No installed plugin .* is called 'buildin'. Did you mean 'builtin'\?"):
         load()
 
 
 def test_a_misspelt_hook_names_the_plugin():
     bad = ModuleType("bad")
     bad.provide_encoder = hookimpl(lambda: {})  # type: ignore[attr-defined]
-    with pytest.raises(UserError, match="bad.*provide_encoder"):
+    with pytest.raises(UserError, match=r"bad.*provide_encoder"):
         load({"bad": bad})
 
 
 def test_two_plugins_with_one_name():
     both = load({"mine": module(encoders={"eye": 1}), "yours": module(encoders={"eye": 2})})
-    with pytest.raises(UserError, match="encoder 'eye' is provided twice: by '(mine|yours)' and by '(mine|yours)'"):
+    with pytest.raises(UserError, match=r"encoder 'eye' is provided twice: by '(mine|yours)' and by '(mine|yours)'"):
         both.get("encoders", "eye")
 
 
@@ -214,8 +210,8 @@ def test_takes():
 
 SOURCES = {
     "__init__.py": "",
-    "plugin.py": "from {p} import absolute\nfrom {p}.named import thing\nimport {p}.plain\nfrom .near import x\nfrom . import beside\n"
-    "import json\ndef factory():\n    return absolute, thing, x, beside, json, {p}.plain\n",
+    "plugin.py": "from {p} import absolute\nfrom {p}.named import thing\nimport {p}.plain\nfrom .near import x\n"
+    "from . import beside\nimport json\ndef factory():\n    return absolute, thing, x, beside, json, {p}.plain\n",
     "absolute.py": "", "named.py": "from {p} import deeper\nthing = 1\n", "plain.py": "", "near.py": "x = 1\n",
     "beside.py": "", "deeper.py": "", "stranger.py": "",
 }  # fmt: skip

@@ -78,7 +78,10 @@ def test_rows_apply_in_order_task_profile_user(monkeypatch: pytest.MonkeyPatch):
         ({"vote": "meen"}, "No vote is called 'meen'. Did you mean 'mean'?"),
         ({"postprocess": "shrank"}, "No postprocessor is called 'shrank'. Did you mean 'shrink'?"),
         ({"encoders__image": None}, "tiny has no image encoder; clips are laid out along its frames"),
-        ({"encoders__audio": "named:x", "encoders__audio__name": "y"}, "No option of encoder 'named:x' is called 'name'."),
+        (
+            {"encoders__audio": "named:x", "encoders__audio__name": "y"},
+            "No option of encoder 'named:x' is called 'name'.",
+        ),
     ],
 )  # fmt: skip
 def test_every_name_error_comes_before_any_work(loaded, words: dict[str, Any], message: str):
@@ -91,7 +94,7 @@ def test_a_modality_the_task_lacks(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(plugins, "entry_points", lambda group: [])
     mute = dataclasses.replace(tiny_world.TASKS["colour"], name="mute", modalities=("image",))
     loaded = plugins.load({"builtin": builtin, "tiny": tiny_world.plugin(tasks={"mute": mute})})
-    with pytest.raises(UserError, match="Task 'mute' has no audio; it has image. Say --set encoders.audio=none"):
+    with pytest.raises(UserError, match=r"Task 'mute' has no audio; it has image. Say --set encoders.audio=none"):
         plan(loaded, "mute")
     assert list(plan(loaded, "mute", encoders__audio=None, encoders__text=None).encoders) == ["image"]
 
@@ -130,7 +133,8 @@ def changes(loaded, *, first: dict[str, Any] | None = None, **words: Any) -> boo
 def test_every_choice_is_in_the_description(loaded):
     assert not changes(loaded)
     for words in ({"seed": 1}, {"vote": "majority"}, {"fit__lr": 0.3}, {"fusion__width": 4}, {"fill_faces": "mask"},
-                  {"postprocess": "none"}, {"partition": "whole"}, {"order": "smooth-vote"}, {"adapt__image": None}):  # fmt: skip
+                  {"postprocess": "none"}, {"partition": "whole"}, {"order": "smooth-vote"},
+                  {"adapt__image": None}):  # fmt: skip
         assert changes(loaded, **words), words
 
 

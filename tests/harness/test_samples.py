@@ -75,7 +75,9 @@ def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(samples_module, "CACHED_BYTES", 2 * 3 * 16)
     view, a = View(), video("a", [True] * 5)
     found = Frames(IMAGE, [a], view, {a.key: np.ones((5, 1), np.float32)})
-    assert found.load([0, 1, 2, 3, 4], "cpu")[:, 0, 0, 0].tolist() == pytest.approx([0, 10 / 255, 20 / 255, 30 / 255, 40 / 255])
+    assert found.load([0, 1, 2, 3, 4], "cpu")[:, 0, 0, 0].tolist() == pytest.approx(
+        [0, 10 / 255, 20 / 255, 30 / 255, 40 / 255]
+    )
     assert found.load([0, 4], "cpu")[:, 0, 0, 0].tolist() == pytest.approx([0, 40 / 255])
     assert len(view.decoded) == 6
 
@@ -115,7 +117,11 @@ def test_words_with_the_mean_target_of_their_video():
     a, b, c = (video(name, [True, True]) for name in "abc")
     view = View()
     view.words = {a.key: "one", b.key: None, c.key: ""}
-    targets = {a.key: np.array([[1], [3]], np.float32), b.key: np.ones((2, 1), np.float32), c.key: np.ones((1, 1), np.float32)}
+    targets = {
+        a.key: np.array([[1], [3]], np.float32),
+        b.key: np.ones((2, 1), np.float32),
+        c.key: np.ones((1, 1), np.float32),
+    }
     found = Texts([a, b, c], view, targets)
     assert found.load([1, 0], "cpu") == ["", "one"]
     assert found.target_NL.tolist() == [[2.0], [1.0]]

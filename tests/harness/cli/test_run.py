@@ -19,9 +19,9 @@ from harness.session import Request
 Call = Callable[..., tuple[int, str, str]]
 
 FLAGS = [
-    "--data", "--dedupe", "--device", "--dry-run", "--encoder", "--fresh", "--fusion", "--json", "--keep-models", "--limit",
-    "--partition", "--plugin", "--postprocess", "--precision", "--profile", "--quiet", "--runs", "--seed", "--set", "--split",
-    "--task", "--threads", "--verbose", "--vote", "-q", "-v",
+    "--data", "--dedupe", "--device", "--dry-run", "--encoder", "--fresh", "--fusion", "--json", "--keep-models",
+    "--limit", "--partition", "--plugin", "--postprocess", "--precision", "--profile", "--quiet", "--runs", "--seed",
+    "--set", "--split", "--task", "--threads", "--verbose", "--vote", "-q", "-v",
 ]  # fmt: skip
 
 
@@ -117,7 +117,7 @@ def test_a_dry_run_forgets_no_row(call: Call, own_home: Path):
 
 def test_verbose_tells_what_was_chosen_and_what_it_cost(call: Call):
     _, _, err = call("-v")
-    assert "chosen: {'part': 0, 'what': 'epoch of classifier 0'" in err
+    assert "chosen: {'part': 0, 'by': 'f1 on inner', 'chosen': 1," in err
     assert "cost: {" in err
 
 

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness import judge as judge_module
+from harness import metrics
+from harness.judge import judge, judge_folds
+from harness.types import Floats
+
+
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge_module, "DRAWS", 200)
+
+
+def held(tiny, task: str, split: str = "official") -> tuple[Any, Any, dict[str, Floats], dict[str, Floats]]:
+    """Context, held-out videos, noisy predictions and targets."""
+    prepared = tiny(task).prepare(splits=split)
+    context, videos = prepared.context, prepared.splits[0].held
+    target = context.targets(videos)
+    rng = np.random.default_rng(0)
+    scores = {
+        k: (np.nan_to_num(t, nan=0.5) + rng.normal(0, 0.4, t.shape)).astype(np.float32) for k, t in target.items()
+    }
+    return context, videos, scores, target
+
+
+@pytest.mark.parametrize("task", ["colour", "units", "mood", "clip"])
+def test_the_score_is_the_metric_over_all_labelled_rows(tiny, task: str):
+    context, videos, scores, target = held(tiny, task)
+    judged = judge(context, videos, scores)
+    kind, labels = context.plan.task.kind, context.plan.task.labels
+    metric = metrics.get(kind.metric)
+    pooled = metric.stats(kind.decide(np.concatenate(list(scores.values()))), np.concatenate(list(target.values())))
+    score_L = metric.score(pooled)
+    found = [judged.score["labels"][label]["value"] for label in labels]
+    np.testing.assert_allclose(found, score_L, atol=1e-12)
+    assert judged.score["P"]["value"] == pytest.approx(score_L.mean(), abs=1e-12)
+    for one in (judged.score["P"], *judged.score["labels"].values()):
+        assert one["low"] - 1e-9 <= one["value"] <= one["high"] + 1e-9
+    assert judged.score["interval"] == {
+        "method": judged.score["interval"]["method"], "level": 0.95, "draws": judged.score["interval"]["draws"],
+        "clusters": 4, "of": "raw recordings", "for": "these trained models",
+    }  # fmt: skip
+    json.dumps(judged.score, allow_nan=False)
+
+
+def test_coverage(tiny):
+    context, videos, scores, target = held(tiny, "colour")
+    rows = sum(v.frames for v in videos)
+    labelled = sum(int((~np.isnan(t).all(1)).sum()) for t in target.values())
+    assert judge(context, videos, scores).coverage == {
+        "videos": 4,
+        "rows": rows,
+        "judged_rows": labelled,
+        "judged_without_face": 2 * 4,
+        "videos_without_any_face": 0,
+        "absent_labels": [],
+    }
+    assert labelled == rows - 2 * 4
+
+
+def test_a_label_that_never_holds_is_named_and_scores_nothing(tiny):
+    context, videos, scores, target = held(tiny, "colour")
+    for video in videos:
+        path = context.reader.root / "labels" / f"{video.id}.npy"
+        target_RL = target[video.key].copy()
+        target_RL[target_RL[:, 2] == 1] = np.nan
+        np.save(path, target_RL)
+        scores[video.key][:, 2] = -9
+    judged = judge(context, videos, scores)
+    assert judged.coverage["absent_labels"] == ["blue"]
+    assert judged.score["labels"]["blue"]["value"] == 0.0
+    assert judged.score["P"]["value"] == pytest.approx(
+        (judged.score["labels"]["red"]["value"] + judged.score["labels"]["green"]["value"]) / 3, abs=1e-12
+    )
+
+
+def test_statistics_are_per_video_and_merge_to_the_score(tiny):
+    context, videos, scores, _ = held(tiny, "mood")
+    judged = judge(context, videos, scores)
+    assert (judged.videos, judged.groups) == ([v.key for v in videos], [v.group for v in videos])
+    metric = metrics.get("ccc")
+    assert metric.score(metric.merge(judged.stats_VLk)).mean() == pytest.approx(judged.score["P"]["value"], abs=1e-12)
+
+
+def test_rows_that_do_not_fit_their_targets_are_a_bug(tiny):
+    context, videos, scores, _ = held(tiny, "mood")
+    scores[videos[0].key] = scores[videos[0].key][:-1]
+    with pytest.raises(ValueError, match="rows by labels"):
+        judge(context, videos, scores)
+
+
+def test_over_folds(tiny):
+    folds = [judge(*held(tiny, "mood", f"fold-{i}")[:3]) for i in range(1, 6)]
+    blocks = judge_folds("ccc", [one.fold for one in folds], ("x", "y"))
+    mean, pooled = blocks["folds-mean"], blocks["folds-pooled"]
+    assert mean["P"]["value"] == pytest.approx(np.mean([one.score["P"]["value"] for one in folds]), abs=1e-12)
+    metric = metrics.get("ccc")
+    merged = metric.score(metric.merge(np.concatenate([one.stats_VLk for one in folds])))
+    assert [pooled["labels"][label]["value"] for label in ("x", "y")] == pytest.approx(merged.tolist(), abs=1e-12)

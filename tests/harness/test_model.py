@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness import model, plugins
+from harness.errors import MissingData
+
+
+@pytest.fixture
+def run(tiny, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`run(task)`: a finished run's world, its folder, and its plugins the only ones installed."""
+
+    def go(task: str = "colour", **words: Any) -> tuple[Any, Path]:
+        world = tiny(task)
+        world.row(**words)
+        monkeypatch.setattr(plugins, "load", lambda: world.plugins)
+        return world, world.prepare(**words).folder.path
+
+    return go
+
+
+@pytest.mark.parametrize("task", ["colour", "units", "mood", "clip"])
+def test_a_kept_model_predicts_what_the_run_predicted(run, task: str):
+    world, folder = run(task)
+    shutil.rmtree(world.folder / "cache")
+    opened = model.load(folder / "model")
+    reader = world.prepare().context.reader
+    table = pd.read_parquet(folder / "official.parquet")
+    for video in world.prepare().splits[0].held:
+        expected_RL = table[table["video"] == video.key][[f"score {label}" for label in opened.labels]].to_numpy()
+        np.testing.assert_allclose(opened.predict(video, reader.view()), expected_RL, atol=1e-5)
+    assert not (world.folder / "cache").exists()
+
+
+def test_it_says_what_it_is(run):
+    _, folder = run("units")
+    opened = model.load(folder / "model")
+    assert (opened.task, opened.level, opened.labels, opened.kind.name, opened.demo) == (
+        "units",
+        "frame",
+        ("a", "b"),
+        "any_of",
+        False,
+    )
+    assert opened.setting in (0.0, 0.5, 1.0)
+    assert opened.about["split"] == "official"
+
+
+def test_no_label_is_in_it(run):
+    _, folder = run("colour")
+    text = (folder / "model" / "pipeline.json").read_text()
+    assert set(json.loads(text)) == {"plan", "widths", "classifiers", "setting", "data", "split", "k"}
+
+
+def test_no_model(tmp_path: Path):
+    with pytest.raises(MissingData, match=r"No model in .*: expected pipeline\.json there"):
+        model.load(tmp_path)
+
+
+def test_a_half_written_model_is_none(run, monkeypatch: pytest.MonkeyPatch):
+    world, folder = run()
+    shutil.rmtree(folder)
+    calls: list[Path] = []
+    real = model.write_whole
+
+    def crash(path: Path, content: bytes) -> None:
+        calls.append(path)
+        if len(calls) == 3:
+            raise OSError("no space left on device")
+        real(path, content)
+
+    monkeypatch.setattr(model, "write_whole", crash)
+    with pytest.raises(OSError, match="no space"):
+        world.row()
+    assert not (folder / "model").exists()
+    assert not (folder / "official.json").exists()
+    monkeypatch.setattr(model, "write_whole", real)
+    world.row()
+    assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == ["model"]
+    assert model.load(folder / "model").task == "colour"
+
+
+def test_the_newest_finished_run_is_found(run):
+    world, folder = run(sets={"fit.epochs": 1, "adapt.image": None})
+    runs = world.folder / "runs"
+    assert model.find(runs, "colour") == folder / "model"
+    assert model.find(runs, "units") is None
+    assert model.find(world.folder / "nowhere", "colour") is None
+    other = {"sets": {"fit.epochs": 1, "adapt.image": None, "vote": "majority"}}
+    world.row(**other)
+    newer = world.prepare(**other).folder.path
+    os.utime(newer / "official.json", (2e9, 2e9))
+    assert model.find(runs, "colour") == newer / "model"
+    assert model.find(runs, "colour", "tiny[fit.epochs=1,adapt.image=None]") == folder / "model"
+    shutil.rmtree(newer / "model")
+    assert model.find(runs, "colour") == folder / "model"
+
+
+def test_every_network_of_an_encoder_is_saved():
+    from torch import nn
+
+    class Two:
+        modality, dim, input = "image", 1, None
+
+        def __init__(self) -> None:
+            self.frozen, self.module = nn.Linear(1, 1), nn.Linear(2, 2)
+
+    one, other = Two(), Two()
+    state = model.network(one)  # type: ignore[arg-type]
+    assert sorted(state) == ["frozen.bias", "frozen.weight", "module.bias", "module.weight"]
+    model.load_network(other, state, "cpu")  # type: ignore[arg-type]
+    assert all((model.network(other)[name] == state[name]).all() for name in state)  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError, match="Missing key"):
+        model.load_network(other, {k: v for k, v in state.items() if k != "frozen.bias"}, "cpu")  # type: ignore[arg-type]

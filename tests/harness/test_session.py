@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import pytest
+import tiny_world
+
+from harness import builtin, plugins
+from harness.errors import MissingData, UserError
+from harness.session import default_profile, limited, outlook, refuse_if_too_big, run_hash
+from harness.splits import Split
+
+
+def test_nothing_is_trained_or_written_by_preparing(tiny):
+    world = tiny()
+    prepared = world.prepare()
+    assert [split.name for split in prepared.splits] == ["official"]
+    assert prepared.unfinished() == list(prepared.splits)
+    assert not (world.folder / "runs").exists()
+    assert not (world.folder / "cache").exists()
+
+
+def test_no_reader_s_labels_stay_in_what_was_prepared(tiny):
+    prepared = tiny("mood").prepare()
+    assert not any(hasattr(part, "targets") for part in (prepared.facts, prepared.splits, prepared.folder))
+    assert prepared.context.choices == []
+
+
+def test_the_run_s_id_is_of_plan_data_seed_and_arithmetic_only(tiny):
+    world = tiny()
+    base = world.prepare().facts["run"]
+    same = [{"splits": "folds"}, {"splits": "test"}, {"runs": Path("elsewhere")}, {"threads": 7}, {"command": "x"},
+            {"keep_models": "none"}, {"fresh": True}]  # fmt: skip
+    assert {world.prepare(**words).facts["run"] for words in same} == {base}
+    others = [{"seed": 1}, {"limit": 3}, {"dedupe": True}, {"precision": "bf16"}, {"sets": {"vote": "majority"}},
+              {"profile": "wide"}]  # fmt: skip
+    found = [world.prepare(**words).facts["run"] for words in others]
+    assert len({base, *found}) == len(others) + 1
+
+
+def test_cards_of_one_sort_are_one_run(tiny):
+    prepared = tiny().prepare()
+    plan, fingerprint, request = prepared.context.plan, prepared.context.fingerprint, prepared.request
+    ids = {d: run_hash(plan, fingerprint, dataclasses.replace(request, device=d)) for d in ("cpu", "cuda", "cuda:1")}
+    assert ids["cuda"] == ids["cuda:1"] != ids["cpu"]
+
+
+def test_the_folder_says_task_system_and_profile(tiny):
+    world = tiny()
+    path = world.prepare(profile="wide", sets={"vote": "majority"}).folder.path
+    assert path.parts[-3:-1] == ("colour", "tiny[vote=majority]@wide")
+
+
+def test_a_long_or_odd_system_is_still_one_folder(tiny):
+    world = tiny()
+    odd = world.prepare(sets={"encoders.audio": "named:a/../b c"}).folder.path
+    assert odd.parent.parent == world.folder / "runs" / "colour"
+    long = world.prepare(sets={"encoders.audio": "named:" + 300 * "x"}).folder.path.parent.name
+    assert len(long) < 125
+
+
+def test_what_is_still_to_compute(tiny):
+    world = tiny()
+    found = outlook(world.prepare())
+    frames = sum(20 + n % 10 - 2 for n in range(14))
+    assert found["stages"] == {"adapt image": 1, "encode image": 14, "encode audio": 14, "encode text": 14}
+    assert (found["frames_to_encode"], found["splits"], found["to_run"]) == (frames, ["official"], ["official"])
+    world.row()
+    assert outlook(world.prepare())["to_run"] == []
+    after = outlook(world.prepare(sets={"fusion.width": 5}))
+    assert (after["stages"], after["frames_to_encode"], after["disk_needed_bytes"]) == ({}, 0, 0)
+
+
+def test_a_disk_too_small_is_refused():
+    refuse_if_too_big({"disk_needed_bytes": 5, "disk_free_bytes": 5})
+    with pytest.raises(UserError, match=r"may need 6\.0 GB for tokens and 5\.0 GB are free"):
+        refuse_if_too_big({"disk_needed_bytes": 6e9, "disk_free_bytes": 5e9})
+
+
+def test_limited():
+    split = Split("official", tuple("abcd"), tuple("ef"), tuple("ghi"))  # type: ignore[arg-type]
+    assert limited(split, 0) == split
+    few = limited(split, 2)
+    assert (few.train, few.inner, few.held) == (("a", "b"), ("e", "f"), ("g", "h"))
+    with pytest.raises(UserError, match="--limit"):
+        limited(split, -1)
+
+
+def test_models_are_kept_as_asked(tiny):
+    world = tiny()
+    sets = {"fit.epochs": 1, "adapt.image": None}
+    assert not (_folder(world, keep_models="none", sets=sets) / "model").exists()
+    assert not (_folder(world, splits="test", sets=sets) / "model").exists()
+    assert (
+        _folder(world, splits="test", keep_models="all", sets=sets | {"fit.lr": 0.03}) / "model" / "pipeline.json"
+    ).exists()
+
+
+def _folder(world, **words) -> Path:
+    world.row(**words)
+    return world.prepare(**words).folder.path
+
+
+def test_the_profile_is_by_the_data(monkeypatch: pytest.MonkeyPatch):
+    from harness.datasets import Root
+
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [])
+    pipeline = dataclasses.replace(tiny_world.PIPELINE, profiles={"demo": {}})
+    loaded = plugins.load({"builtin": builtin, "tiny": tiny_world.plugin(pipelines={"tiny": pipeline})})
+    real, demo = Root(Path("x"), "tiny", False), Root(Path("x"), "demo", True)
+    assert [default_profile(loaded, "tiny", root) for root in (real, demo)] == ["paper", "demo"]
+    without = plugins.load({"builtin": builtin, "tiny": tiny_world.plugin()})
+    assert default_profile(without, "tiny", demo) == "paper"
+
+
+def test_recordings_on_both_sides_are_named_and_dropped_when_asked(tiny):
+    import json
+
+    world = tiny()
+    path = world.root / "videos.json"
+    listed = json.loads(path.read_text())
+    listed[2]["group"] = listed[11]["group"]
+    path.write_text(json.dumps(listed))
+    [kept] = world.prepare().splits
+    [dropped] = world.prepare(dedupe=True).splits
+    assert kept.leaks == ("recording g11: video2 in train, video11 in valid",)
+    assert "train/video2" in {v.key for v in kept.train}
+    assert dropped.leaks == ()
+    assert "train/video2" not in {v.key for v in (*dropped.train, *dropped.inner)}
+
+
+def test_factories_are_lent_a_store_a_seed_and_unlabelled_data(tiny, tmp_path: Path):
+    extra = tmp_path / "more"
+    extra.mkdir()
+    (extra / "a.txt").write_text("a")
+    world = tiny()
+    resources = world.prepare(seed=5, data={"tiny": str(world.root), "more": str(extra)}).context.resources
+    assert (resources.seed, resources.device) == (5, "cpu")
+    assert resources.locate("more") == extra
+    with pytest.raises(MissingData, match=r"It is asked for by an option 'data:gone'"):
+        resources.locate("gone")
+    for name in ("tiny", "Tiny"):
+        with pytest.raises(UserError, match="expected an unlabelled data set"):
+            resources.locate(name)
+
+
+def test_a_label_file_s_bytes_are_in_the_fingerprint(tiny):
+    world = tiny()
+    before = world.prepare().context.fingerprint
+    assert before != hashlib.sha256().hexdigest()
+    (world.root / "labels" / "video0.npy").write_bytes((world.root / "labels" / "video1.npy").read_bytes())
+    assert world.prepare().context.fingerprint != before
