@@ -16,9 +16,9 @@ prediction equal. The table on standard output is Markdown: when the kill came, 
 newest entry of the store, how many entries were there. Exit code 1 where anything differs.
 
 The demo world is part of no trial, since time stamps of media are in a row's fingerprint: it is written once, by the
-command with `--dry-run`, or taken from `--demo-from DIR` (the folder `demo` of some cache), and hard-linked into each
-trial's cache. Other data is named in the command, `--data NAME=PATH`, with absolute paths. A command that reads
-harness.toml of the current folder does not find it here. Folders are temporary; `--keep DIR` leaves them in DIR.
+command with `--dry-run`, or taken from `--demo-from DIR` (the folder `demo` of some cache, which stays as it is), and
+hard-linked into each trial's cache. Other data is named in the command, `--data NAME=PATH`, with absolute paths; a
+harness.toml of the current folder is not found. Folders are temporary; `--keep DIR` leaves them in DIR.
 """
 
 from __future__ import annotations
@@ -182,11 +182,9 @@ def second_run(place: Place, command: Sequence[str], seconds: float, whole: Plac
 
 
 def demo_world(folder: Path, command: Sequence[str], given: Path | None) -> Path | None:
-    """The folder `demo` to share: the one given, else what the command writes with --dry-run (None: no demo data)."""
-    if given is not None:
-        return given.resolve()
+    """The folder `demo` to share, what it lacks (or has of an older generator) written; None: no demo data is used."""
     place = Place(folder / "world")
-    place.prepare(None)
+    place.prepare(given)
     code, _ = place.finish([*command, "--dry-run"])
     if code not in (0, 4):  # 4: of `--task all`, some tasks have no data
         sys.exit(f"the command fails with --dry-run, exit code {code}:\n{place.log.read_text()[-2000:]}")
