@@ -158,7 +158,7 @@ def _run(
         for at in range(0, per_epoch, recipe.batch):
             ids = order[at : at + recipe.batch].tolist()
             with context.place.autocast():
-                logits_BL = head(encoder(learn.load(ids, device, rng)))
+                logits_BL = head(encoder(learn.load(ids, device, rng, recipe.augment)))
             target_BL = torch.from_numpy(learn.target_NL[ids]).to(device)
             yield loss_of(logits_BL.float(), target_BL, weights_L.to(device), kind)
             next(ticks, None)
@@ -208,14 +208,15 @@ def _hard(target_NL: Any, kind: str) -> Any:
 
 
 def loss_weights(target_NL: Any, recipe: Recipe, kind: str) -> Tensor:
-    """W of Eq. 1 and 2 from the training rows' label frequencies, or ones where the recipe says "none"."""
+    """W of Eq. 1 and 2 from the training rows' label frequencies, their square roots ("root") or ones ("none")."""
     import torch
 
     from harness.losses import label_weights
 
     if recipe.label_weights == "none" or kind == "continuous":
         return torch.ones(target_NL.shape[1])
-    return label_weights(np.nansum(target_NL, axis=0), (~np.isnan(target_NL)).sum(axis=0))
+    weights_L = label_weights(np.nansum(target_NL, axis=0), (~np.isnan(target_NL)).sum(axis=0))
+    return weights_L.sqrt() if recipe.label_weights == "root" else weights_L
 
 
 __all__ = ["Adapted", "fine_tune", "kept_state", "loss_weights"]

@@ -28,8 +28,10 @@ class Samples:
 
     target_NL: Floats
 
-    def load(self, ids: Sequence[int], device: str, rng: np.random.Generator | None = None) -> Any:
-        """The batch of these samples on `device`; with `rng`, augmented."""
+    def load(
+        self, ids: Sequence[int], device: str, rng: np.random.Generator | None = None, augment: float = 1.0
+    ) -> Any:
+        """The batch of these samples on `device`; with `rng`, varied by `augment`."""
         raise NotImplementedError
 
     def __len__(self) -> int:
@@ -60,10 +62,12 @@ class Frames(Samples):
         self.target_NL = np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
         self._cache: OrderedDict[int, Image] = OrderedDict()
 
-    def load(self, ids: Sequence[int], device: str, rng: np.random.Generator | None = None) -> Tensor:
+    def load(
+        self, ids: Sequence[int], device: str, rng: np.random.Generator | None = None, augment: float = 1.0
+    ) -> Tensor:
         images_BHWC = np.stack(self._squares(ids))
-        if rng is not None:
-            images_BHWC = augmented(images_BHWC, rng)
+        if rng is not None and augment:
+            images_BHWC = augmented(images_BHWC, rng, augment)
         return normalised(images_BHWC, self.spec, device)
 
     def _squares(self, ids: Sequence[int]) -> list[Image]:
@@ -85,21 +89,22 @@ class Frames(Samples):
         return out
 
 
-def augmented(images_BHWC: Image, rng: np.random.Generator) -> Image:
-    """Each image flipped with chance 1/2, moved by up to 6 % with its edge repeated, and up to 25 % brighter or darker.
+def augmented(images_BHWC: Image, rng: np.random.Generator, strength: float = 1.0) -> Image:
+    """Each image flipped with chance 1/2, moved with its edge repeated, and made brighter or darker.
 
-    Moves are small and filled from the edge, so no crop loses its face.
+    At strength 1: by up to 6 % of its size and 25 % of its light. Moves are small and filled from the edge, so no crop
+    loses its face.
     """
     out = images_BHWC.copy()
     size = images_BHWC.shape[1]
-    reach = max(1, round(0.06 * size))
+    reach = round(0.06 * size * strength)
     for i, image in enumerate(images_BHWC):
         if rng.random() < 0.5:
             image = image[:, ::-1]
         dy, dx = rng.integers(-reach, reach + 1, size=2)
         rows = np.clip(np.arange(size) + dy, 0, size - 1)
         columns = np.clip(np.arange(size) + dx, 0, size - 1)
-        gain, lift = rng.uniform(0.75, 1.25), rng.uniform(-20, 20)
+        gain, lift = 1 + strength * rng.uniform(-0.25, 0.25), strength * rng.uniform(-20, 20)
         out[i] = np.clip(image[rows][:, columns] * gain + lift, 0, 255)
     return out
 
@@ -122,13 +127,15 @@ class Windows(Samples):
         self.samples_NS = torch.stack(samples) if samples else torch.zeros(0, 1)
         self.target_NL = np.stack(rows) if rows else np.zeros((0, 0), np.float32)
 
-    def load(self, ids: Sequence[int], device: str, rng: np.random.Generator | None = None) -> Tensor:
+    def load(
+        self, ids: Sequence[int], device: str, rng: np.random.Generator | None = None, augment: float = 1.0
+    ) -> Tensor:
         samples_BS = self.samples_NS[list(ids)].to(device)
-        if rng is not None:
+        if rng is not None and augment:
             import torch
 
             samples_BS = samples_BS * torch.from_numpy(
-                rng.uniform(0.7, 1.4, (len(samples_BS), 1)).astype(np.float32)
+                1 + augment * rng.uniform(-0.3, 0.4, (len(samples_BS), 1)).astype(np.float32)
             ).to(device)
         return samples_BS
 
@@ -142,7 +149,9 @@ class Texts(Samples):
         self.texts = [text for text, _ in known]
         self.target_NL = np.stack([_mean_labelled(t) for _, t in known]) if known else np.zeros((0, 0), np.float32)
 
-    def load(self, ids: Sequence[int], device: str, rng: np.random.Generator | None = None) -> list[str]:
+    def load(
+        self, ids: Sequence[int], device: str, rng: np.random.Generator | None = None, augment: float = 1.0
+    ) -> list[str]:
         return [self.texts[i] for i in ids]
 
 

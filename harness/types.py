@@ -263,7 +263,8 @@ class Recipe:
     samples_per_epoch: int = 0  # 0: every sample once per epoch
     layer_decay: float = 1.0  # learning rate of a layer, as a share of the next one's (timm's groups)
     clip_grad: float = 1.0
-    label_weights: Literal["none", "frequency"] = "frequency"
+    label_weights: Literal["none", "root", "frequency"] = "frequency"  # W of Eq. 1 and 2; "root": its square root
+    augment: float = 1.0  # how strongly images and sounds are varied; 0: not at all
     source: str = ""
 
 
