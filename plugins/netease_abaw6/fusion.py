@@ -39,14 +39,17 @@ class TokenFusion(nn.Module):
     ) -> None:
         super().__init__()
         self.order = ["image", *(modality for modality in widths if modality != "image")]
-        self.project = nn.ModuleDict({modality: nn.Linear(widths[modality], width) for modality in self.order})
+        # encoders' tokens differ in scale by orders of magnitude: each modality is normalised before it is projected
+        self.project = nn.ModuleDict(
+            {m: nn.Sequential(nn.LayerNorm(widths[m]), nn.Linear(widths[m], width)) for m in self.order}
+        )
         self.modality = nn.ParameterDict({modality: _vector(width) for modality in self.order})
         self.absent_D = _vector(width)
         self.positions = positions
         self.learned_TD = nn.Parameter(0.02 * torch.randn(MAX_FRAMES, width)) if positions == "learned" else None
-        layer = nn.TransformerEncoderLayer(width, heads, feedforward, dropout, batch_first=True)
+        layer = nn.TransformerEncoderLayer(width, heads, feedforward, dropout, batch_first=True, norm_first=True)
         # nested tensors would drop the rows of masked tokens, which have logits too
-        self.encoder = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+        self.encoder = nn.TransformerEncoder(layer, layers, nn.LayerNorm(width), enable_nested_tensor=False)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(width, outputs)
 

@@ -55,6 +55,8 @@ class FolderView:
         """Face images of these frames, RGB, as large as the files are."""
         if video.id in self._stills:
             return [_decoded(self._stills[video.id]) for _ in indices]
+        if not indices:
+            return []
         folder = self._images[video.id]
         return [_decoded(self._image_path(folder, int(index) + self._first)) for index in indices]
 
