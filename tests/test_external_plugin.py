@@ -49,7 +49,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Pat
 
 def run(code: list[str], installed: Path, repository: Path, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     roots = [installed, repository, repository / "plugins", repository / "tasks"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, roots)), "HARNESS_PLUGINS": "harness_plugin_example"}
+    paths = os.pathsep.join(map(str, roots))
+    environment = {**os.environ, "PYTHONPATH": paths, "HARNESS_PLUGINS": "harness_plugin_example"}
     command = [sys.executable, *code]
     return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
 
