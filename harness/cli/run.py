@@ -175,7 +175,7 @@ def _print_plan(prepared: Prepared, found: Mapping[str, Any], console: Console) 
     plan, context = prepared.context.plan, prepared.context
     console.print(
         f"{plan.task.name}: {plan.system} ({plan.profile}) on {context.data} data, seed {plan.seed}, "
-        f"{context.place.device}, {prepared.request.threads} threads",
+        f"{context.place.device}, {prepared.request.threads} thread{'s' * (prepared.request.threads != 1)}",
         markup=False,
     )
     for leak in prepared.splits[0].leaks:
