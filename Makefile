@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: run test slow lint format types bench boards env dev clean help
+.PHONY: run test slow lint format types bench boards check-boards env dev clean help
 
 run: $(RUN_ENV)
 	$(BIN)/harness run --plugin netease_abaw6 --task expr $(ARGS)
@@ -35,6 +35,9 @@ bench: $(DEV_ENV)
 
 boards: $(RUN_ENV)
 	$(BIN)/harness leaderboard $(ARGS)
+
+check-boards: $(RUN_ENV)
+	$(BIN)/harness leaderboard --check
 
 env: $(RUN_ENV)
 
