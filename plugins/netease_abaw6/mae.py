@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from timm.models.vision_transformer import VisionTransformer
     from torch import Tensor, nn
 
-    from netease_abaw6.mae_network import MaeNetwork
-
     from harness.resources import Resources
+    from netease_abaw6.mae_network import MaeNetwork
 
 
 @dataclass(eq=False)
@@ -81,6 +80,7 @@ def mae_vit(
     Raises MissingData where the weights or the images are not there, UserError where they do not fit.
     """
     import torch
+
     from netease_abaw6.mae_network import MaeNetwork
 
     if image % patch:
