@@ -65,7 +65,7 @@ def no_data(spec: Any) -> dict[str, Any]:
 def test_a_run_says_its_plan_and_its_score(call: Call, own_home: Path):
     code, out, err = call()
     assert (code, out) == (0, "")
-    assert "colour: tiny[fit.epochs=1,adapt.image=None] (paper) on tiny data, seed 0, cpu, 1 threads" in err
+    assert "colour: tiny[fit.epochs=1,adapt.image=None] (paper) on tiny data, seed 0, cpu, 1 thread\n" in err
     assert "to run: official; to compute: encode image x14, encode audio x14, encode text x14" in err
     assert "colour official on tiny: P 0." in err
     assert "red 0." in err
