@@ -92,8 +92,8 @@ def _show(first: Judged, other: Judged, difference: Difference) -> None:
             judged.row["score"]["P"] if one is difference.p else judged.row["score"]["labels"][label]
             for judged in (first, other)
         ]
-        cells = [*(printed(score["value"], metric) for score in scores), _signed(one.value, metric)]
-        interval = f"[{_signed(one.low, metric)}, {_signed(one.high, metric)}]"
+        cells = [*(printed(score["value"], metric) for score in scores), signed(one.value, metric)]
+        interval = f"[{signed(one.low, metric)}, {signed(one.high, metric)}]"
         table.add_row(*map(Text, (label, *cells, interval, f"{one.p_value:.4f}")))
     console.print(table)
     for title, judged in (("first", first), ("other", other)):
@@ -102,7 +102,8 @@ def _show(first: Judged, other: Judged, difference: Difference) -> None:
     console.print(f"{difference.draws:,} draws of {difference.clusters} recordings", markup=False)
 
 
-def _signed(value: float, metric: str) -> str:
+def signed(value: float, metric: str) -> str:
+    """A difference as tables print it, with its sign."""
     from harness.board_tables import printed
 
     text = printed(value, metric)

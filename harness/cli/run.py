@@ -98,7 +98,7 @@ def run(plugin: str, task: str, as_json: bool, dry_run: bool, quiet: bool, verbo
 
     console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
     request = request_of(plugin, words)
-    _fix_threads(request.threads)
+    fix_threads(request.threads)
     check_device(request.device)
     plugins = load()
     tasks = sorted(plugins.provided("tasks")) if task == "all" else [task]
@@ -209,7 +209,8 @@ def _print_row(row: Mapping[str, Any], new: bool, console: Console, *, verbose: 
         console.print(f"  cost: {row['cost']}", markup=False)
 
 
-def _fix_threads(threads: int) -> None:
+def fix_threads(threads: int) -> None:
+    """How many processor threads arithmetic takes, from now on."""
     import torch
 
     torch.set_num_threads(threads)
