@@ -13,10 +13,11 @@ import numpy as np
 
 from harness.bootstrap import Fold, ScoreInterval, folds_mean, folds_pooled, interval
 from harness.context import Context
-from harness.metrics import get
+from harness.metrics import Metric, get
 from harness.types import Floats, Video
 
 LEVEL, DRAWS = 0.95, 10_000
+FEW = 10  # recordings below which a scene's score says little
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,17 @@ class Judged:
     groups: list[str]
     score: dict[str, Any]
     coverage: dict[str, Any]
+    scenes: dict[str, Any]
 
     @property
     def fold(self) -> Fold:
         return self.stats_VLk, self.groups
 
 
-def judge(context: Context, videos: Sequence[Video], scores: Mapping[str, Floats]) -> Judged:
-    """Score the held-out videos' predictions: pooled over all labelled rows, interval by recordings."""
+def judge(
+    context: Context, videos: Sequence[Video], scores: Mapping[str, Floats], parts: Mapping[str, int]
+) -> Judged:
+    """Score the held-out videos' predictions: pooled over all labelled rows, interval by recordings; and by part."""
     kind = context.plan.task.kind
     metric = get(kind.metric)
     stats, positives, coverage = [], np.zeros(len(context.plan.task.labels)), _Coverage()
@@ -50,7 +54,28 @@ def judge(context: Context, videos: Sequence[Video], scores: Mapping[str, Floats
     found = interval(metric, stats_VLk, groups, level=LEVEL, draws=DRAWS)
     absent = [label for label, n in zip(context.plan.task.labels, positives, strict=True) if n == 0]
     report = coverage.report() | {"absent_labels": absent if kind.name != "continuous" else []}
-    return Judged(stats_VLk, [v.key for v in videos], groups, score_block(found, context.plan.task.labels), report)
+    block = score_block(found, context.plan.task.labels)
+    scenes = by_scene(metric, stats_VLk, groups, [parts[v.key] for v in videos], context.plan.task.labels)
+    return Judged(stats_VLk, [v.key for v in videos], groups, block, report, scenes)
+
+
+def by_scene(
+    metric: Metric, stats_VLk: np.ndarray[Any, Any], groups: Sequence[str], part_V: Sequence[int], labels: Sequence[str]
+) -> dict[str, Any]:
+    """Scores on the held-out videos of each part alone; `few` where those come from fewer than FEW recordings."""
+    found = {}
+    for part in sorted(set(part_V)):
+        of_part = [i for i, own in enumerate(part_V) if own == part]
+        score_L = metric.score(metric.merge(stats_VLk[of_part]))
+        recordings = len({groups[i] for i in of_part})
+        found[f"part {part}"] = {
+            "videos": len(of_part),
+            "recordings": recordings,
+            "few": recordings < FEW,
+            "P": float(score_L.mean()),
+            "labels": dict(zip(labels, score_L.tolist(), strict=True)),
+        }
+    return found
 
 
 def judge_folds(metric_name: str, folds: Sequence[Fold], labels: Sequence[str]) -> dict[str, dict[str, Any]]:

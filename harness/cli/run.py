@@ -46,7 +46,7 @@ SHORTHANDS = {"fusion": "fusion", "partition": "partition", "vote": "vote", "pos
 )
 @click.option("--fusion", metavar="NAME", help="Swap the fusion.")
 @click.option("--partition", metavar="NAME", help="Swap the partition, e.g. whole (a single classifier).")
-@click.option("--vote", metavar="NAME", help="Swap the vote: majority, mean.")
+@click.option("--vote", metavar="NAME", help="Swap the vote: majority, mean, routed.")
 @click.option("--postprocess", metavar="NAME", help="Swap the postprocessor: gaussian, none.")
 @click.option(
     "--set", "sets", multiple=True, metavar="FIELD=VALUE", help="Set a field of the pipeline, e.g. fit.lr=3e-4."
@@ -204,6 +204,10 @@ def _print_row(row: Mapping[str, Any], new: bool, console: Console, *, verbose: 
     labels = ", ".join(f"{label} {one['value']:.3f}" for label, one in row["score"]["labels"].items())
     console.print(f"  {labels}", markup=False)
     if verbose:
+        for part, one in ((row["parts"] or {}).get("scores") or {}).items():
+            few = ", too few to say much" if one["few"] else ""
+            where = f"{one['videos']} videos of {one['recordings']} recordings{few}"
+            console.print(f"  {part}: P {one['P']:.4f} on {where}", markup=False)
         for choice in row["choices"]:
             console.print(f"  chosen: {choice}", markup=False)
         console.print(f"  cost: {row['cost']}", markup=False)
