@@ -26,7 +26,7 @@ from harness.resources import Resources
 from harness.row import fold_rows
 from harness.run import Folder, Stages, run_split
 from harness.splits import FOLDS, Split, folds, folds_hash, histogram, make_splits
-from harness.store import Store, write_whole
+from harness.store import Store, room, write_whole
 from harness.types import Reader, TaskSpec, Video
 
 BYTES_PER_TOKEN = 4096  # 1,024 float32: an upper bound for what encoders here give
@@ -121,9 +121,21 @@ def carry_out(
             row = run_split(context, split, folder, facts=prepared.facts, keep_model=keep)
             write_whole(folder.path / "env.json", json.dumps(row["env"], indent=1).encode())
             plugins.hook.row_scored(row=row)
+            _let_go(context, split)
         rows.append(row)
         on_row(row, new)
     return rows + _over_folds(prepared, plugins, rows, on_row)
+
+
+def _let_go(context: Context, split: Split) -> None:
+    """Mark a finished split's features of fine-tuned encoders evictable: no other split can use them."""
+    from harness.adapt import Adapted
+    from harness.encode import encode_parts
+
+    for modality in context.plan.pipeline.adapt:
+        adapted = Adapted(context, split, modality)
+        for video in (*split.train, *split.inner, *split.held):
+            context.store.mark_evictable("encode", encode_parts(context, adapted, video))
 
 
 def _over_folds(
@@ -170,6 +182,7 @@ def outlook(prepared: Prepared) -> dict[str, Any]:
         "frames_to_encode": frames,
         "disk_needed_bytes": frames * BYTES_PER_TOKEN,
         "disk_free_bytes": shutil.disk_usage(home).free,
+        "evictable_bytes": context.store.evictable_bytes(),
     }
 
 
@@ -179,7 +192,7 @@ def refuse_if_too_big(found: Mapping[str, Any]) -> None:
     if needed > free:
         raise UserError(
             f"This run may need {needed / 1e9:.1f} GB for tokens and {free / 1e9:.1f} GB are free below "
-            f"{cache_home()}; free some with 'harness cache gc', or set HARNESS_CACHE"
+            f"{cache_home()}. {room(found['evictable_bytes'])}; or set HARNESS_CACHE"
         )
 
 
