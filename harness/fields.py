@@ -26,6 +26,11 @@ BOUNDS: Mapping[str, tuple[str, Callable[[float], bool]]] = {
     "samples_per_epoch": ("0 (all) or more", lambda n: n >= 0),
     "layer_decay": ("more than 0, at most 1", lambda x: 0 < x <= 1),
     "augment": ("0 or more", lambda x: x >= 0),
+    "flip": ("a share, 0 to 1", lambda x: 0 <= x <= 1),
+    "shift": ("a share, 0 to 1", lambda x: 0 <= x <= 1),
+    "crop": ("a share of the area, more than 0, at most 1", lambda x: 0 < x <= 1),
+    "colour": ("a share, 0 to 1", lambda x: 0 <= x <= 1),
+    "erase": ("a share, 0 to 1", lambda x: 0 <= x <= 1),
     "clip_grad": ("more than 0", lambda x: x > 0),
 }
 

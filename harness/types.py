@@ -277,6 +277,14 @@ class Recipe:
     clip_grad: float = 1.0
     label_weights: Literal["none", "root", "frequency"] = "frequency"  # W of Eq. 1 and 2; "root": its square root
     augment: float = 1.0  # how strongly images and sounds are varied; 0: not at all
+    flip: float = 0.5  # chance that an image is mirrored
+    shift: float = 0.06  # an image moves by up to this share of its size, times `augment`
+    crop: float = 1.0  # a random crop keeps at least this share of an image's area; 1: no crop
+    colour: float = 0.0  # contrast and saturation change by up to this share, times `augment`
+    erase: float = 0.0  # chance that a random rectangle of an image is blanked
+    sampling: Literal["uniform", "balanced"] = (
+        "uniform"  # "balanced": rare labels as often as frequent ones
+    )
     source: str = ""
 
 

@@ -28,6 +28,10 @@ class MaeNetwork(nn.Module):
         patches_BND = out[:, 1:]
         return self.join(self.narrow(patches_BND).flatten(1))
 
+    def no_weight_decay(self) -> set[str]:
+        """Parameters that are no matrices though they have more than one dimension (timm's convention)."""
+        return {f"vit.{name}" for name in self.vit.no_weight_decay()}
+
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
         """Which layer a parameter belongs to, for layer-wise learning rates (timm's convention)."""
         return {
