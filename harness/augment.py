@@ -17,7 +17,7 @@ from harness.types import Image, Recipe
 
 Rectangle = tuple[float, float, float, float]  # top, left, height, width as shares of the image
 WHOLE: Rectangle = (0.0, 0.0, 1.0, 1.0)
-NEIGHBOURS = (0, -1, 1)  # the frame itself, then those beside it
+NEIGHBOURS = (-1, 1)  # which frames stand in for one whose face was lost
 INNER_FACE = 0.5  # eyes, nose and mouth of a face cut out with a margin of 1.3 lie in this middle part of the image
 FACE_KEPT = 0.5  # a view with less than this share of that part has lost the face
 ERASED, RATIOS = (0.02, 0.2), (0.3, 1 / 0.3)  # area and shape of what is erased
@@ -44,15 +44,14 @@ def draw(rng: np.random.Generator, size: int, recipe: Recipe) -> Variation:
     A view without the face is given up for one of the frame before, then of the frame after, then for all of the frame.
     """
     mirrored = bool(rng.random() < recipe.flip)
-    crop, move = WHOLE, (0, 0)
-    for neighbour in NEIGHBOURS:
-        move = _move(rng, size, recipe)
-        gain, lift = 1 + recipe.augment * rng.uniform(-0.25, 0.25), recipe.augment * rng.uniform(-20, 20)
-        crop = _crop(rng, recipe.crop) if recipe.crop < 1 else WHOLE
-        if face_kept(crop, move, size) >= FACE_KEPT:
-            break
-    else:
-        neighbour, crop, move = 0, WHOLE, (0, 0)
+    move = _move(rng, size, recipe)
+    gain, lift = 1 + recipe.augment * rng.uniform(-0.25, 0.25), recipe.augment * rng.uniform(-20, 20)
+    crop = _crop(rng, recipe.crop)
+    stand_ins = iter(NEIGHBOURS)
+    neighbour = 0
+    while face_kept(crop, move, size) < FACE_KEPT:
+        neighbour = next(stand_ins, 0)
+        crop, move = (_crop(rng, recipe.crop), _move(rng, size, recipe)) if neighbour else (WHOLE, (0, 0))
     contrast, saturation = _colours(rng, recipe) if recipe.colour else (1.0, 1.0)
     erased = _erased(rng) if recipe.erase and rng.random() < recipe.erase else None
     return Variation(neighbour, mirrored, crop, move, gain, lift, contrast, saturation, erased)
@@ -103,6 +102,8 @@ def _move(rng: np.random.Generator, size: int, recipe: Recipe) -> tuple[int, int
 
 
 def _crop(rng: np.random.Generator, least: float) -> Rectangle:
+    if least == 1:
+        return WHOLE
     side = math.sqrt(rng.uniform(least, 1))
     top, left = rng.uniform(0, 1 - side, size=2)
     return float(top), float(left), side, side

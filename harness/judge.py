@@ -36,7 +36,9 @@ class Judged:
         return self.stats_VLk, self.groups
 
 
-def judge(context: Context, videos: Sequence[Video], scores: Mapping[str, Floats], parts: Mapping[str, int]) -> Judged:
+def judge(
+    context: Context, videos: Sequence[Video], scores: Mapping[str, Floats], parts: Mapping[str, int]
+) -> Judged:
     """Score the held-out videos' predictions: pooled over all labelled rows, interval by recordings; and by part."""
     kind = context.plan.task.kind
     metric = get(kind.metric)

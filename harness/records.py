@@ -36,7 +36,9 @@ def read_row(path: Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise HarnessError(f"{path} is not JSON: {error}") from None
     if not isinstance(row, dict) or row.get("schema") != SCHEMA:
-        raise HarnessError(f"{path}: expected a row of schema {SCHEMA}, came {row!r:.60}")
+        raise HarnessError(
+            f"{path}: expected a row of schema {SCHEMA}, came {row!r:.60}"
+        )
     return row
 
 

@@ -20,19 +20,12 @@ NOT_SHARED = ("splits", "fresh", "keep_models", "dry_run", "as_json", "verbose")
 
 @click.command()
 @click.option(
-    "--split",
-    "splits",
-    type=click.Choice(["official", "folds"]),
-    default="official",
-    show_default=True,
+    "--split", "splits", type=click.Choice(["official", "folds"]), default="official", show_default=True,
     help="Where variants are judged; folds: all five, pooled.",
 )
 @click.option("--only", multiple=True, metavar="NAME", help="Only this variant; may be given again. --list names them.")
 @click.option(
-    "--variant",
-    "own",
-    multiple=True,
-    metavar="NAME:FIELD=VALUE[,FIELD=VALUE]",
+    "--variant", "own", multiple=True, metavar="NAME:FIELD=VALUE[,FIELD=VALUE]",
     help="A variant of your own, e.g. 'random start:encoders.image.weights=random'.",
 )
 @click.option("--list", "list_only", is_flag=True, help="Run the full pipeline, name the variants there are, and stop.")

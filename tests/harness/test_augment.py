@@ -99,7 +99,7 @@ def test_what_is_erased_is_a_flat_rectangle():
     drawn = many(dataclasses.replace(STILL, augment=1e-9, erase=0.5))
     assert 70 < sum(one.erased is not None for one in drawn) < 130
     one = next(one for one in drawn if one.erased is not None)
-    changed = (augmented(RAMP[None], [one])[0] != RAMP).any(axis=2)
+    changed = (augmented(RAMP[None], [Variation(erased=one.erased)])[0] != RAMP).any(axis=2)
     rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
     assert 0 < changed.mean() < 0.25
     assert changed[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].mean() > 0.8

@@ -315,6 +315,6 @@ def test_a_full_disk_says_what_could_be_evicted(store: Store, monkeypatch: pytes
 
     monkeypatch.setattr(store_module, "write_whole", full)
     with pytest.raises(
-        HarnessError, match=r"The disk is full: .* 0\.01 GB are features of finished splits: 'harness c"
+        HarnessError, match=r"The disk is full: .* 0\.01 GB are features of finished"
     ):
         store.entry("fit", PARTS, entry_of)
