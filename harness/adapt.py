@@ -66,7 +66,7 @@ class Adapted:
         return {
             **base,
             "recipe": vars(self.recipe),
-            "split": dict(context.split_parts(self.split)),
+            "split": dict(context.split_parts(self.split, "adapt")),
             "source": files_hash(SOURCE),
         }
 
@@ -120,8 +120,9 @@ def fine_tune(context: Context, split: Split, modality: str) -> Entry:
     seed = context.seed("adapt", split, modality)
     encoder = adapted.fresh()
     assert encoder.module is not None
-    view = context.reader.view()
-    learn = samples_of(encoder, split.train, view, context.targets(split.train))
+    view = context.view()
+    train_part = (*split.train, *context.extra_videos("adapt"))
+    learn = samples_of(encoder, train_part, view, context.targets(train_part))
     inner = samples_of(encoder, split.inner, view, context.targets(split.inner))
     if not len(learn) or not len(inner):
         raise HarnessError(

@@ -35,7 +35,7 @@ SOURCE = ("harness.encode", "harness.pixels", "harness.windows")
 def encode(context: Context, adapted: Adapted, videos: Sequence[Video]) -> dict[str, Tensors]:
     """Tokens of these videos by key; only those not whole in the store are computed, and the encoder built for them."""
     build = cache(adapted.build)
-    view = context.reader.view()
+    view = context.view()
     parts = {video.key: encode_parts(context, adapted, video) for video in videos}
     missing = [video for video in videos if not context.store.has("encode", parts[video.key])]
     if missing:
@@ -54,7 +54,7 @@ def encode_parts(context: Context, adapted: Adapted, video: Video) -> dict[str, 
     """What a video's tokens depend on."""
     return {
         "encoder": adapted.identity,
-        "data": context.fingerprint,
+        "data": context.fingerprint_of(video),
         "video": video.key,
         "place": context.place.identity(),
         "source": files_hash(SOURCE),

@@ -52,12 +52,13 @@ def optimiser(modules: Iterable[nn.Module], recipe: Recipe) -> Any:
     modules = list(modules)
     layered = [m for m in modules if hasattr(m, "group_matcher")] if recipe.layer_decay < 1 else []
     if recipe.layer_decay < 1 and not layered:
-        names = " and ".join(type(module).__name__ for module in modules)
-        raise UserError(f"layer_decay={recipe.layer_decay:g}: {names} cannot tell their layers (timm's group_matcher)")
+        who = " and ".join(type(module).__name__ for module in modules)
+        raise UserError(f"layer_decay={recipe.layer_decay:g}: {who} cannot tell their layers (timm's group_matcher)")
     groups: list[dict[str, Any]] = []
     for module in modules:
         if module in layered:
-            spared = module.no_weight_decay() if hasattr(module, "no_weight_decay") else ()
+            names: Any = getattr(module, "no_weight_decay", tuple)
+            spared = names()
             groups += param_groups_layer_decay(module, recipe.weight_decay, spared, layer_decay=recipe.layer_decay)
             continue
         parameters = [p for p in module.parameters() if p.requires_grad]

@@ -289,6 +289,21 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class Extra:
+    """Labelled data of another source that joins the train part, and no other (paper 4.2). Labels match by name."""
+
+    data: str  # the name of its reader; `--data NAME=PATH` says where it lies
+    labels: str = ""  # those kept, separated by commas; "": every one that it shares with the task
+    cap: int = 0  # most labelled rows (stills, frames) taken; 0: all
+    stages: Literal["adapt", "fit", "adapt,fit"] = "adapt"
+    source: str = ""
+
+    def joins(self, stage: str) -> bool:
+        """Whether it is used in this stage."""
+        return stage in self.stages.split(",")
+
+
+@dataclass(frozen=True)
 class Pipeline:
     """A whole method. `changes` are the rows of what differs, by task and by profile, as `{dotted.field: value}`."""
 
@@ -306,5 +321,7 @@ class Pipeline:
     adapt: Mapping[str, Recipe] = field(default_factory=dict)  # modality -> recipe; absent: frozen
     fill_faces: Literal["nearest", "mask"] = "nearest"
     partial_rows: Literal["any", "all", "mask"] = "any"  # AU rows with some invalid labels
+    extra_train: Mapping[str, Extra] = field(default_factory=dict)
+    train: Literal["task", "extra", "none"] = "task"  # on the task's videos; on `extra_train` alone; nothing is trained
     tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
