@@ -205,7 +205,7 @@ def _used(pipeline: Pipeline, adapt: Mapping[str, Recipe], task: TaskSpec) -> di
             if label not in task.labels:
                 raise unknown(f"label of task {task.name!r} (extra_train.{name}.labels)", label, task.labels)
     if pipeline.train == "none" and (adapt or pipeline.postprocess.name != "none"):
-        at = "adapt" if adapt else "postprocess"
+        at = f"adapt.{next(iter(adapt))}" if adapt else "postprocess"
         raise UserError(f"train=none: nothing is trained, nor chosen on an inner part; say --set {at}=none first")
     if pipeline.train == "extra":
         if not pipeline.extra_train:

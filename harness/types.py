@@ -282,9 +282,7 @@ class Recipe:
     crop: float = 1.0  # a random crop keeps at least this share of an image's area; 1: no crop
     colour: float = 0.0  # contrast and saturation change by up to this share, times `augment`
     erase: float = 0.0  # chance that a random rectangle of an image is blanked
-    sampling: Literal["uniform", "balanced"] = (
-        "uniform"  # "balanced": rare labels as often as frequent ones
-    )
+    sampling: Literal["uniform", "balanced"] = "uniform"  # "balanced": rare labels as often as frequent ones
     source: str = ""
 
 

@@ -314,7 +314,5 @@ def test_a_full_disk_says_what_could_be_evicted(store: Store, monkeypatch: pytes
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(store_module, "write_whole", full)
-    with pytest.raises(
-        HarnessError, match=r"The disk is full: .* 0\.01 GB are features of finished"
-    ):
+    with pytest.raises(HarnessError, match=r"The disk is full: .* 0\.01 GB are features of finished"):
         store.entry("fit", PARTS, entry_of)
