@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,29 @@ def test_zero_shot_from_an_expr_run_is_judged_like_any_other(world: Any) -> None
     assert expr["run"] in row["components"]["fusion"]["options"]["run"]  # the row names the EXPR run
     assert expr["run"] in row["system"]
     assert expected_of(run, row) == predicted(row)
+
+
+def test_test_videos_alone_are_predicted_zero_shot(world: Any) -> None:
+    import av
+
+    expr = world("expr", "netease_abaw6", sets={**SMALL, **SILENT, "adapt.image": None})
+    shutil.rmtree("ce")
+    for number in (1, 2):
+        for f in range(1, FRAMES + 1):
+            face(Path(f"ce/cropped_aligned/{number:02d}/{f:05d}.jpg"), f)
+        with av.open(f"ce/{number:02d}.mp4", "w") as container:
+            stream = container.add_stream("mpeg4", rate=10)
+            stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+            for _ in range(FRAMES):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8))))
+            container.mux(stream.encode(None))
+    sets = {"encoders.audio": None, "components.run": f"{expr['folder']}/model"}
+    row = world("ce", "ce_zero_shot", sets=sets, splits="test")
+    assert (row["score"], row["coverage"]["held_videos"]) == (None, 2)
+    with pytest.raises(MissingData, match="no videos on the valid side; say --split test"):
+        world("ce", "ce_zero_shot", sets=sets)
+    with pytest.raises(MissingData, match="Three ways"):
+        world("ce", "netease_abaw6", sets={**SMALL, **SILENT}, splits="test")
 
 
 def expected_of(run: Path, row: dict[str, Any]) -> dict[str, list[str]]:
