@@ -201,6 +201,9 @@ def _print_row(row: Mapping[str, Any], new: bool, console: Console, *, verbose: 
     note = f" [{row['partial']}]" if row["partial"] else ""
     again = "" if new else " (finished before)"
     console.print(f"{title}: P {p['value']:.4f}, 95 % [{p['low']:.4f}, {p['high']:.4f}]{note}{again}", markup=False)
+    few = row["score"]["interval"].get("few_clusters")
+    if few:
+        console.print(f"  few recordings decide on {', '.join(few)}: the interval is likely too narrow", markup=False)
     labels = ", ".join(f"{label} {one['value']:.3f}" for label, one in row["score"]["labels"].items())
     console.print(f"  {labels}", markup=False)
     if verbose:

@@ -8,7 +8,7 @@ import pytest
 
 from harness import judge as judge_module
 from harness import metrics
-from harness.judge import by_scene, judge, judge_folds
+from harness.judge import by_scene, few_clusters, judge, judge_folds
 from harness.types import Floats
 
 
@@ -44,7 +44,7 @@ def test_the_score_is_the_metric_over_all_labelled_rows(tiny, task: str):
         assert one["low"] - 1e-9 <= one["value"] <= one["high"] + 1e-9
     assert judged.score["interval"] == {
         "method": judged.score["interval"]["method"], "level": 0.95, "draws": judged.score["interval"]["draws"],
-        "clusters": 4, "of": "raw recordings", "for": "these trained models",
+        "clusters": 4, "of": "raw recordings", "for": "these trained models", "few_clusters": list(labels),
     }  # fmt: skip
     json.dumps(judged.score, allow_nan=False)
 
@@ -125,3 +125,35 @@ def test_a_scene_of_ten_recordings_is_not_few():
     metric = metrics.get("f1")
     stats = np.repeat(metric.stats(np.eye(2)[[0]], np.eye(2)[[0]])[None], 10, axis=0)
     assert not by_scene(metric, stats, list("abcdefghij"), [0] * 10, ["x", "y"])["part 0"]["few"]
+
+
+def counts(positives: list[int]) -> Any:
+    """stats_VLk of one label with this many positive rows in each video."""
+    metric = metrics.get("f1")
+    return np.stack([metric.stats(np.ones((40, 1)), (np.arange(40) < n)[:, None]) for n in positives])
+
+
+@pytest.mark.parametrize(
+    ("positives", "few"),
+    [
+        ([5] * 20, []),
+        ([5] * 19 + [0] * 30, ["x"]),  # in fewer than 20 recordings
+        ([1] * 30 + [14], []),
+        ([1] * 30 + [16], ["x"]),  # one recording has over a third
+    ],
+)
+def test_labels_that_few_recordings_decide_are_named(positives: list[int], few: list[str]):
+    groups = [f"r{i}" for i in range(len(positives))]
+    assert few_clusters(metrics.get("f1"), [(counts(positives), groups)], ["x"]) == few
+
+
+def test_recordings_of_all_folds_count_together():
+    folds = [(counts([5] * 10), [f"{fold} r{i}" for i in range(10)]) for fold in "ab"]
+    assert few_clusters(metrics.get("f1"), folds, ["x"]) == []
+    assert few_clusters(metrics.get("f1"), folds[:1], ["x"]) == ["x"]
+
+
+def test_few_recordings_with_values_are_named_too():
+    metric = metrics.get("ccc")
+    stats = np.stack([metric.stats(np.zeros((n, 1)), np.ones((n, 1))) for n in [5] * 19])
+    assert few_clusters(metric, [(stats, [f"r{i}" for i in range(19)])], ["valence"]) == ["valence"]
