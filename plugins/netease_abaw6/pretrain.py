@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from transformers import ViTMAEForPreTraining
 
 from harness.errors import UserError
 from harness.progress import Progress
@@ -91,7 +92,10 @@ class Training:
         for number, (images_BCSS, noise_BN) in enumerate(chunks):
             images = len(noise_BN)
             if not images:  # a process with nothing left still takes part in what the others compute together
-                images_BCSS, noise_BN = images_BCSS.new_zeros(1, *images_BCSS.shape[1:]), noise_BN.new_zeros(1, noise_BN.shape[1])
+                images_BCSS, noise_BN = (
+                    images_BCSS.new_zeros(1, *images_BCSS.shape[1:]),
+                    noise_BN.new_zeros(1, noise_BN.shape[1]),
+                )
             with self._alone() if number < pieces - 1 else nullcontext():
                 with self.autocast():
                     loss = self._forward(pixel_values=normalised(images_BCSS.float()), noise=noise_BN).loss
@@ -107,7 +111,9 @@ class Training:
 
     def _alone(self) -> AbstractContextManager[object]:
         """Gradients of all but a step's last forward pass stay with their process (DDP)."""
-        return self._forward.no_sync() if isinstance(self._forward, nn.parallel.DistributedDataParallel) else nullcontext()
+        return (
+            self._forward.no_sync() if isinstance(self._forward, nn.parallel.DistributedDataParallel) else nullcontext()
+        )
 
 
 def _tally(device: str) -> Tensor:
@@ -115,7 +121,7 @@ def _tally(device: str) -> Tensor:
     return torch.zeros(2, dtype=torch.float64, device=device)
 
 
-def _spread(model: nn.Module, ranks: Ranks, engine: Engine) -> nn.Module:
+def _spread(model: ViTMAEForPreTraining, ranks: Ranks, engine: Engine) -> nn.Module:
     if engine.sharded:
         from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import fully_shard
@@ -134,8 +140,9 @@ def _spread(model: nn.Module, ranks: Ranks, engine: Engine) -> nn.Module:
 def encoder_weights(
     files: Sequence[Path], recipe: PretrainRecipe, seed: int, device: str, progress: Progress
 ) -> dict[str, Tensor]:
-    """Pre-train on a collection that fits in memory and keep the encoder's half, under timm / facebookresearch names, on
-    the CPU. Images are read once, squashed to a square and cropped in batches; every draw follows from (seed, epoch).
+    """Pre-train on a collection that fits in memory and keep the encoder's half on the CPU, under timm's names.
+
+    Images are read once, squashed to a square and cropped in batches; every draw follows from (seed, epoch).
     """
     training = Training(recipe, seed, len(files), Ranks(device), Engine(bf16=device.startswith("cuda")))
     images = Collection(files, round(recipe.image * 8 / 7), progress)

@@ -1,6 +1,6 @@
-"""One image as the masked auto-encoder is fed it: decoded, cropped and flipped at random, with the order its patches are
-hidden in. All chance follows from (seed, epoch, key of the image), so neither the number of processes nor an
-interruption changes what any image looks like.
+"""One image as the masked auto-encoder is fed it: decoded, cropped and flipped at random, with the noise that says
+which patches are hidden. All chance follows from (seed, epoch, key of the image), so neither the number of processes
+nor an interruption changes what any image looks like.
 
 Shapes: C planes, S side of the crop, N patches.
 """
@@ -13,6 +13,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
 
 Box = tuple[int, int, int, int]
 
@@ -31,7 +32,7 @@ def decoded(content: bytes) -> Pillow.Image:
     try:
         with Pillow.open(io.BytesIO(content)) as picture:
             return picture.convert("RGB")
-    except Pillow.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise Unreadable("no image format that Pillow knows") from error
     except Exception as error:  # what Pillow raises on damaged files is no closed list
         raise Unreadable(f"{type(error).__name__}: {error}".replace("\n", " ")) from error

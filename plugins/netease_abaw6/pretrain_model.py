@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import ViTMAEConfig, ViTMAEForPreTraining
 
 from harness.errors import UserError
-from netease_abaw6.mae_checkpoints import to_mae_names
+from netease_abaw6.mae_names import to_mae_names
 from netease_abaw6.pretrain_recipe import PretrainRecipe
 
 

@@ -98,7 +98,8 @@ def pretrain(
                         writer.add_scalar(name, value, step)
                 stop = any(ranks.gathered(asked()))
             if step % training.epoch_steps == 0:
-                say(f"epoch {step // training.epoch_steps}/{recipe.epochs}  loss {training.mean_loss(training.epoch):.6f}")
+                loss = training.mean_loss(training.epoch)
+                say(f"epoch {step // training.epoch_steps}/{recipe.epochs}  loss {loss:.6f}")
             if outputs.sheet and (step % outputs.sheet_every == 0 or last):
                 _write_sheet(outputs.sheet, training, order)
             if step % outputs.save_every == 0 or last or stop:
@@ -177,4 +178,3 @@ def _write_sheet(path: Path, training: Training, order: Order) -> None:
         content = io.BytesIO()
         picture.save(content, format="PNG")
         write_whole(path, content.getvalue())
-

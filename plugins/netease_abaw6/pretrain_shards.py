@@ -1,10 +1,11 @@
 """WebDataset shards (.tar) as a source of pre-training: streamed, never listed, in constant memory.
 
 Our own reader and not the `webdataset` package: its shuffling buffers cannot be saved, so a training killed within an
-epoch would see some images twice and others never. Here the order is a rule of (seed, epoch) alone: an epoch's shuffled
-shards are dealt to `lanes`; each lane streams its shards through a buffer that swaps images at random; batches take from
-the lanes in turn. To go on within an epoch a lane repeats its draws over the tar headers and reads no image. Lanes, not
-processes, carry the order: ranks and workers share the lanes out, and their number may change from start to start.
+epoch would see some images twice and others never. Here the order is a rule of (seed, epoch) alone: an epoch's
+shuffled shards are dealt to `lanes`; each lane streams its shards through a buffer that swaps images at random;
+batches take from the lanes in turn. To go on within an epoch a lane repeats its draws over the tar headers and reads no
+image. Lanes, not processes, carry the order: ranks and workers share the lanes out, and their number may change from
+start to start.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import hashlib
 import json
 import re
 import tarfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -53,19 +54,17 @@ class Member(NamedTuple):
 
 
 def expand(pattern: str) -> list[str]:
-    """The shards a path, a glob (`*?[]`) or braces (`{000..041}`) name; where braces name what is not there, MissingData.
-
-    >>> expand("f-{08..10}.tar")[:0]
-    []
-    """
+    """The shards that a path, a glob (`*?[]`) or braces (`{000..041}`) name. MissingData where one is not there."""
     match = _BRACES.search(pattern)
     if match:
         width = len(match[1])
         every = range(int(match[1]), int(match[2]) + 1)
-        return [path for i in every for path in expand(f"{pattern[: match.start()]}{i:0{width}d}{pattern[match.end() :]}")]
+        return [
+            path for i in every for path in expand(f"{pattern[: match.start()]}{i:0{width}d}{pattern[match.end() :]}")
+        ]
     found = sorted(glob.glob(pattern)) if glob.has_magic(pattern) else [pattern] if Path(pattern).is_file() else []
     if not found:
-        raise MissingData(f"No shard at {pattern}")
+        raise MissingData(f"No folder and no shard at {pattern}")
     return found
 
 
@@ -124,7 +123,7 @@ class Shards:
 
     def first(self) -> Iterator[Sample]:
         for index in range(len(self.shards)):
-            yield from (self._sample(index, member) for member in self._members(index))
+            yield from (self._sample(index, member) for member in self._members(index, self.shards[index].images))
 
     def _lane(self, shards: Sequence[int], seeds: Sequence[int], skip: int) -> Iterator[Sample]:
         """A lane's images from the `skip`th on. What leaves the buffer makes room for the next, so a lane holds no more
@@ -132,9 +131,10 @@ class Shards:
         """
         random, room = np.random.default_rng(list(seeds)), max(1, self.buffer // self.lanes)
         kept: list[tuple[int, Member]] = []
+        unread = skip + room if skip else 0  # images at the lane's beginning that may be gone before they are wanted
         left = 0
         for index in shards:
-            for member in self._members(index, read=lambda: left >= skip):
+            for member in self._members(index, unread):
                 if len(kept) < room:
                     kept.append((index, member))
                     continue
@@ -143,18 +143,21 @@ class Shards:
                 left += 1
                 if left > skip:
                     yield self._sample(*leaving)
+            unread -= self.shards[index].images
         for at in random.permutation(len(kept))[max(0, skip - left) :]:
             yield self._sample(*kept[at])
 
-    def _members(self, index: int, read: Callable[[], bool] = lambda: False) -> Iterator[Member]:
-        """As many members as were counted: what a shard has lost since then is named as unreadable when its turn comes."""
+    def _members(self, index: int, unread: int) -> Iterator[Member]:
+        """As many members as were counted, without the bytes of the first `unread`. What a shard has lost since it was
+        counted is named as unreadable when its turn comes.
+        """
         shard, number = self.shards[index], 0
         try:
             with open(shard.path, "rb") as file:
                 for member in members(shard.path):
                     if number == shard.images:
                         break
-                    yield member._replace(content=_bytes(file, member)) if read() else member
+                    yield member if number < unread else member._replace(content=_bytes(file, member))
                     number += 1
         except (OSError, tarfile.TarError):
             pass

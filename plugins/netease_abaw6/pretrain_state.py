@@ -52,9 +52,13 @@ def resume(path: Path, training: Training, facts: Mapping[str, Any]) -> dict[str
     """
     saved = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     before = saved.get("training", {})
-    other = ", ".join(f"{name}={before.get(name)} (now {facts[name]})" for name in facts if before.get(name) != facts[name])
+    other = ", ".join(
+        f"{name}={before.get(name)} (now {facts[name]})" for name in facts if before.get(name) != facts[name]
+    )
     if other:
-        raise UserError(f"{path} is of another training: {other}; give the same options and data or another --checkpoint")
+        raise UserError(
+            f"{path} is of another training: {other}; give the same options and data or another --checkpoint"
+        )
     set_state_dict(
         training.model,
         training.optimiser,

@@ -112,8 +112,8 @@ def _part(claim: Claim, recipe: PretrainRecipe, seed: int, epoch: int) -> Part:
             continue
         images_BCSS[len(read)], noise_BN[len(read)] = image_CSS, noise_N
         read.append(index)
-    tensors = (torch.from_numpy(array[: len(read)]) for array in (images_BCSS, noise_BN, claim.places_B[read]))
-    return Part(*tensors, claim.largest, skipped)
+    images, noise, places = (torch.from_numpy(a) for a in (images_BCSS, noise_BN, claim.places_B[read]))
+    return Part(images[: len(read)], noise[: len(read)], places, claim.largest, skipped)
 
 
 def parts(order: Order, recipe: PretrainRecipe, seed: int, start: int, ranks: Ranks, workers: int) -> Iterator[Part]:
@@ -154,7 +154,7 @@ def preview(order: Order, side: int, count: int = 8) -> Tensor:
     return torch.stack(found) if found else torch.empty(0, 3, side, side, dtype=torch.uint8)
 
 
-def _as_it_is(part: Part) -> Part:
+def _as_it_is(part: Any) -> Any:
     return part
 
 

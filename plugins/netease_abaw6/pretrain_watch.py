@@ -35,7 +35,7 @@ def curves(folder: Path, step: int) -> SummaryWriter:
 def reconstruction_sheet(model: ViTMAEForPreTraining, images_BCSS: Tensor) -> Pillow.Image:
     """Three rows: images (uint8), what the encoder sees of them, and what the decoder makes of it."""
     pixels_BCHW = normalised(images_BCSS.float())
-    patches = (model.config.image_size // model.config.patch_size) ** 2
+    patches = int(model.vit.embeddings.patch_embeddings.num_patches)
     noise_BN = torch.rand(len(images_BCSS), patches, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         device = model.device
