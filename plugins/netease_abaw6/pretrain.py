@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from transformers import ViTMAEForPreTraining
 
 from harness.errors import UserError
@@ -51,7 +53,8 @@ class Training:
         self.lately, self.epoch = (_tally(ranks.device) for _ in range(2))
         self.model = build(recipe, seed).to(ranks.device).train()
         if engine.recompute:
-            self.model.gradient_checkpointing_enable()
+            for block in _blocks(self.model):
+                block.forward = partial(checkpoint, block.forward, use_reentrant=False)
         if engine.compiled:
             self.model.compile()
         self._forward = _spread(self.model, ranks, engine)
@@ -85,7 +88,9 @@ class Training:
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate
         world, mine = self.ranks.world, len(part.noise_BN)
-        read = self.ranks.total(torch.tensor(float(mine), device=self.ranks.device)).clamp(min=1) if world > 1 else mine
+        read: float | Tensor = max(mine, 1)
+        if world > 1:
+            read = self.ranks.total(torch.tensor(float(mine), device=self.ranks.device)).clamp(min=1)
         pieces = max(1, -(-part.largest // self.engine.micro)) if self.engine.micro else 1  # the same on every process
         self.optimiser.zero_grad(set_to_none=True)
         chunks = zip(part.images_BCSS.tensor_split(pieces), part.noise_BN.tensor_split(pieces), strict=True)
@@ -121,13 +126,18 @@ def _tally(device: str) -> Tensor:
     return torch.zeros(2, dtype=torch.float64, device=device)
 
 
+def _blocks(model: ViTMAEForPreTraining) -> list[nn.Module]:
+    """The transformer blocks of encoder and decoder."""
+    return [*model.vit.layers, *model.decoder.decoder_layers]
+
+
 def _spread(model: ViTMAEForPreTraining, ranks: Ranks, engine: Engine) -> nn.Module:
     if engine.sharded:
         from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import fully_shard
 
         mesh = init_device_mesh(torch.device(ranks.device).type, (ranks.world,))
-        for block in (*model.vit.layers, *model.decoder.decoder_layers):
+        for block in _blocks(model):
             fully_shard(block, mesh=mesh)
         fully_shard(model, mesh=mesh)
         return model

@@ -64,7 +64,7 @@ def seen(
 def test_each_of_1000_images_is_seen_once_an_epoch_by_2_ranks_of_2_workers(lanes: int, shards: list[Shard]) -> None:
     order = Shards(shards, lanes=lanes, buffer=100)
     batches = seen(order, world=2, each=2)
-    assert sorted(list(chain.from_iterable(batches))) == list(range(1000))
+    assert sorted(chain.from_iterable(batches)) == list(range(1000))
     assert [len(batch) for batch in batches] == [48] * 20 + [40]
     assert batches == seen(order)  # the same as one process makes
 
