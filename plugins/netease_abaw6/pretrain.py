@@ -71,13 +71,13 @@ class Training:
             self.step += 1
             yield self.step
 
-    def mean_loss(self, tally: Tensor) -> float:
-        """Per image of all processes, of `self.lately` or `self.epoch`; the host waits for it. UserError where the
-        training has broken down or nothing could be read.
+    def mean_loss(self, tally: Tensor) -> float | None:
+        """Per image of all processes, of `self.lately` or `self.epoch`, None where no image could be read; the host
+        waits for it. UserError where the training has broken down.
         """
         total, images = self.ranks.total(tally.clone()).tolist()
         if not images:
-            raise UserError("not one image could be read of those named so far")
+            return None
         if total - total != 0:
             raise UserError(f"the loss is no longer a number at step {self.step}: lower --lr, or go without bf16")
         return float(total / images)

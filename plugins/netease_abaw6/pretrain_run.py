@@ -92,13 +92,18 @@ def pretrain(
                 training.lately.zero_()
                 speed = (step - before) * recipe.batch / (now - since)
                 since, before = now, step
-                say(f"step {step}/{training.steps}  loss {loss:.6f}  {speed:.0f} images/s")
-                if writer:
+                if loss is not None:  # a last, small batch may hold nothing that can be read
+                    say(f"step {step}/{training.steps}  loss {loss:.6f}  {speed:.0f} images/s")
+                if writer and loss is not None:
                     for name, value in (("loss", loss), ("learning rate", training.rate), ("images per second", speed)):
                         writer.add_scalar(name, value, step)
                 stop = any(ranks.gathered(asked()))
             if step % training.epoch_steps == 0:
                 loss = training.mean_loss(training.epoch)
+                if loss is None:
+                    raise UserError(
+                        f"not one of {order.images} images could be read: {summary(order.images, skipped.names)}"
+                    )
                 say(f"epoch {step // training.epoch_steps}/{recipe.epochs}  loss {loss:.6f}")
             if outputs.sheet and (step % outputs.sheet_every == 0 or last):
                 _write_sheet(outputs.sheet, training, order)

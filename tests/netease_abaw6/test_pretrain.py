@@ -115,8 +115,7 @@ def test_a_process_with_nothing_of_a_batch_takes_part() -> None:
     assert training.step == 1
     for name, tensor in training.model.state_dict().items():  # nothing was learnt, weights only decayed
         torch.testing.assert_close(tensor, before[name], rtol=1e-3, atol=0)
-    with pytest.raises(UserError, match="not one image could be read"):
-        training.mean_loss(training.lately)
+    assert training.mean_loss(training.lately) is None
 
 
 def test_a_loss_that_is_no_number_is_told() -> None:
