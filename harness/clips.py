@@ -72,6 +72,21 @@ def nearest(has_F: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.where(closer, there[before], there[after])
 
 
+def spans(frames: int, length: int, overlap: int = 0) -> list[tuple[int, int]]:
+    """Clips of `length` as (first frame, frame after the last); each shares `overlap` frames with the one before.
+
+    The last one is as long as the others where the video is, so that no frame is judged by a stub alone.
+
+    >>> spans(10, 4), spans(10, 4, 2), spans(9, 4, 2), spans(3, 4, 2)
+    ([(0, 4), (4, 8), (8, 10)], [(0, 4), (2, 6), (4, 8), (6, 10)], [(0, 4), (2, 6), (4, 8), (5, 9)], [(0, 3)])
+    """
+    if not overlap:
+        return [(at, min(at + length, frames)) for at in range(0, frames, length)]
+    last = max(frames - length, 0)
+    begins = [*range(0, last, length - overlap), last]
+    return [(at, min(at + length, frames)) for at in begins]
+
+
 def starts(frames: int, length: int, offset: int = 0) -> list[int]:
     """Where clips of `length` begin: 0, length, ...; with an offset, also the shorter piece before it."""
     first = [0] if 0 < offset < frames else []
@@ -85,10 +100,12 @@ def batches(
     batch: int,
     rng: np.random.Generator | None = None,
     whole_videos: bool = False,
+    overlap: int = 0,
 ) -> Iterator[Batch]:
     """Clips of every track, `batch` at a time; with `rng`, in random order and from a random offset (training).
 
-    `whole_videos`: all clips of a video stand in one batch, `batch` videos at a time (video-level tasks).
+    `whole_videos`: all clips of a video stand in one batch, `batch` videos at a time (video-level tasks). `overlap`
+    is for prediction, frame by frame: see `spans`.
     """
     if whole_videos:
         order = rng.permutation(len(tracks)) if rng else np.arange(len(tracks))
@@ -96,16 +113,15 @@ def batches(
             chosen = order[at : at + batch]
             yield assemble(
                 tracks,
-                [
-                    (int(i), s, min(s + length, tracks[i].video.frames))
-                    for i in chosen
-                    for s in starts(tracks[i].video.frames, length)
-                ],
+                [(int(i), a, b) for i in chosen for a, b in spans(tracks[i].video.frames, length)],
             )
         return
     cuts = []
     for i, one in enumerate(tracks):
-        begin = starts(one.video.frames, length, int(rng.integers(length)) if rng else 0)
+        if rng is None:
+            cuts += [(i, a, b) for a, b in spans(one.video.frames, length, overlap)]
+            continue
+        begin = starts(one.video.frames, length, int(rng.integers(length)))
         cuts += [(i, a, b) for a, b in zip(begin, [*begin[1:], one.video.frames], strict=True)]
     if rng is not None:
         cuts = [cuts[i] for i in rng.permutation(len(cuts))]

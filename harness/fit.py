@@ -103,9 +103,10 @@ class Labelled:
 
 
 def _batches(
-    task: TaskSpec, tracks: Sequence[Track], rng: np.random.Generator | None, batch: int = 64
+    task: TaskSpec, tracks: Sequence[Track], rng: np.random.Generator | None, batch: int = 64, overlap: int = 0
 ) -> Iterator[Batch]:
-    return batches(tracks, length=task.clip_frames, batch=batch, rng=rng, whole_videos=task.level == "video")
+    whole = task.level == "video"
+    return batches(tracks, length=task.clip_frames, batch=batch, rng=rng, whole_videos=whole, overlap=overlap)
 
 
 def _train(
@@ -168,8 +169,13 @@ def rows(
     return sums_VL / counts_V.unsqueeze(1), target_VL
 
 
-def scores_of(task: TaskSpec, place: Place, module: nn.Module, tracks: Sequence[Track]) -> dict[str, Floats]:
-    """scores_RL of every track by video key; a clip of padding alone never occurs."""
+def scores_of(
+    task: TaskSpec, place: Place, module: nn.Module, tracks: Sequence[Track], *, overlap: int = 0
+) -> dict[str, Floats]:
+    """scores_RL of every track by video key; a clip of padding alone never occurs.
+
+    Where clips overlap (tasks judged by frame), a frame's scores are the mean over the clips it is in.
+    """
     import torch
 
     module.eval()
@@ -177,8 +183,9 @@ def scores_of(task: TaskSpec, place: Place, module: nn.Module, tracks: Sequence[
         track.video.key: np.zeros((track.video.frames if task.level == "frame" else 1, len(task.labels)), np.float32)
         for track in tracks
     }
+    seen = {track.video.key: np.zeros((track.video.frames, 1), np.float32) for track in tracks} if overlap else {}
     with torch.inference_mode():
-        for batch in _batches(task, tracks, None):
+        for batch in _batches(task, tracks, None, overlap=overlap):
             moved = batch.to(place.device)
             if task.level == "video":
                 logits_VL, _ = rows(task, place, module, moved, None)
@@ -192,8 +199,11 @@ def scores_of(task: TaskSpec, place: Place, module: nn.Module, tracks: Sequence[
             scores_BTL = task.kind.squash(logits_BTL.float()).cpu().numpy()
             for row, (i, a) in enumerate(zip(batch.owner_B, batch.start_B, strict=True)):
                 n = int(batch.valid_BT[row].sum())
-                out[tracks[i].video.key][a : a + n] = scores_BTL[row, :n]
-    return out
+                key = tracks[i].video.key
+                out[key][a : a + n] += scores_BTL[row, :n]
+                if overlap:
+                    seen[key][a : a + n] += 1
+    return {key: scores_RL / seen[key] for key, scores_RL in out.items()} if overlap else out
 
 
 def restore(plan: Plan, place: Place, state: Tensors, widths: Mapping[str, int]) -> nn.Module:

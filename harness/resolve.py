@@ -179,6 +179,9 @@ def _usable(pipeline: Pipeline, task: TaskSpec) -> Pipeline:
             )
     if "image" not in pipeline.encoders:
         raise UserError(f"{pipeline.name} has no image encoder; clips are laid out along its frames")
+    if pipeline.overlap and (task.level == "video" or not 0 < pipeline.overlap < task.clip_frames):
+        expected = f"0 to {task.clip_frames - 1} frames" if task.level == "frame" else "0, for one score a video"
+        raise UserError(f"overlap: expected {expected} in task {task.name!r}, came {pipeline.overlap}")
     adapt = {m: recipe for m, recipe in pipeline.adapt.items() if m in pipeline.encoders}
     return dataclasses.replace(pipeline, adapt=adapt)
 

@@ -59,6 +59,7 @@ def row_of(
             "k": parts.k,
             "source": parts.source,
             "train_videos": sizes,
+            "scores": judged.scenes if judged else {},
         },
         "choices": list(context.choices),
         "command": facts["command"],

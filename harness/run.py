@@ -59,14 +59,15 @@ def run_split(
     parts = stages.parts
     scores = stages.scores()
     decider = model.decider_of(context.plan)
-    setting = choose_setting(context, decider, split.inner, scores)
-    final = {video.key: decider(scores[video.key], video, setting) for video in split.held}
-    judged = judge(context, split.held, final) if split.name != "test" else None
+    setting = choose_setting(context, decider, split.inner, scores, parts.of)
+    final = {v.key: decider(scores[v.key], v, setting, parts.of[v.key]) for v in split.held}
+    judged = judge(context, split.held, final, parts.of) if split.name != "test" else None
     _leave_files(context, split, folder, final, parts, judged)
     if keep_model:
         about = {"setting": setting, "data": context.data, "split": split.name, "k": parts.k}
         builders = {m: one.build for m, one in stages.adapted.items()}
-        model.save(folder.path / "model", context.plan, builders, stages.classifiers(), stages.widths, about)
+        saved = (stages.classifiers(), parts.state, stages.widths)
+        model.save(folder.path / "model", context.plan, builders, *saved, about)
     cost = cost_of(context.store.visits, time.perf_counter() - began)
     row = row_of(context, split, parts, judged, facts, cost)
     records.write_row(folder.row(split.name), row)
@@ -120,14 +121,21 @@ class Stages:
         entry = self.classifier(part)
         self.context.choices.append({"part": part, **entry.info})
         videos = (*self.split.inner, *self.split.held)
-        identity = {"classifier": self.fit_parts(part), "videos": [v.key for v in videos], "source": files_hash(SOURCE)}
+        identity = {
+            "classifier": self.fit_parts(part),
+            "videos": [v.key for v in videos],
+            "overlap": self.context.plan.pipeline.overlap,
+            "source": files_hash(SOURCE),
+        }
         return self.context.store.stage("predict", identity, lambda: self._predict(entry, videos))
 
     def _predict(self, classifier: Entry, videos: Sequence[Video]) -> Tensors:
         import torch
 
         module = restore(self.context.plan, self.context.place, classifier.tensors, self.widths)
-        scores = scores_of(self.context.plan.task, self.context.place, module, self._tracks_of(videos))
+        plan = self.context.plan
+        tracks = self._tracks_of(videos)
+        scores = scores_of(plan.task, self.context.place, module, tracks, overlap=plan.pipeline.overlap)
         return {key: torch.from_numpy(scores_RL) for key, scores_RL in scores.items()}
 
     def _tracks_of(self, videos: Sequence[Video]) -> list[Track]:

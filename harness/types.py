@@ -181,13 +181,16 @@ class Encoder(Protocol):
 
 
 class Scenes(Protocol):
-    """K parts of the training videos; `assign` places any video, held-out ones too (for the report)."""
+    """K parts of the training videos; `assign` places any video, held-out ones too."""
 
     k: int
     source: str  # where frames and face boxes came from: "layout", "detector NAME", "outer border"
 
     def assign(self, video: Video, view: View) -> int:
         """The part, 0 .. k-1, this video belongs to."""
+
+    def state(self) -> Mapping[str, Tensor]:
+        """All that `Partition.restore` needs to place videos as these scenes do, in another process."""
 
 
 class Partition(Protocol):
@@ -196,11 +199,20 @@ class Partition(Protocol):
     def fit(self, videos: Sequence[Video], view: View, seed: int) -> Scenes:
         """Learn the parts from training videos alone."""
 
+    def restore(self, state: Mapping[str, Tensor]) -> Scenes:
+        """Scenes from what their `state` told."""
+
 
 class Vote(Protocol):
     """scores_KRL -> scores_RL: one set of scores from K classifiers; `kind` tells what a vote is."""
 
     def __call__(self, scores_KRL: Floats, kind: Kind) -> Floats: ...
+
+
+class PartVote(Protocol):
+    """A vote that is also handed the `part` its video belongs to."""
+
+    def __call__(self, scores_KRL: Floats, kind: Kind, part: int) -> Floats: ...
 
 
 class Smoother(Protocol):
@@ -282,6 +294,7 @@ class Pipeline:
     vote: str = "mean"
     postprocess: Component = Component("none")
     order: Literal["vote-smooth", "smooth-vote"] = "vote-smooth"
+    overlap: int = 0  # frames that neighbouring clips share at prediction; their scores are averaged
     adapt: Mapping[str, Recipe] = field(default_factory=dict)  # modality -> recipe; absent: frozen
     fill_faces: Literal["nearest", "mask"] = "nearest"
     partial_rows: Literal["any", "all", "mask"] = "any"  # AU rows with some invalid labels

@@ -56,8 +56,13 @@ def provide_encoders() -> Mapping[str, Callable[..., Encoder]]:
 
 @hookimpl
 def provide_fusions() -> Mapping[str, Callable[..., Any]]:
-    """Paper 3.2: token concatenation and four transformer layers."""
-    return Lazy({"transformer_4x": "fusion:transformer_4x"})
+    """Paper 3.2: token concatenation and four transformer layers; and the lab's variant, concatenation per frame."""
+    return Lazy(
+        {
+            "transformer_4x": "fusion:transformer_4x",
+            "transformer_4x_framewise": "fusion:transformer_4x_framewise",
+        }
+    )
 
 
 @hookimpl

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.clips import Track, assemble, batches, nearest, starts, targets, track
+from harness.clips import Track, assemble, batches, nearest, spans, starts, targets, track
 from harness.types import Video
 
 NO_SOUND = {"tokens": torch.zeros(0, 3), "times": torch.zeros(0, 2)}
@@ -179,3 +181,14 @@ def test_a_clip_of_one_frame_has_its_own_target():
 def test_a_batch_moves_with_everything():
     moved = assemble([laid(4, audio=NO_SOUND)], [(0, 0, 4)]).to("meta")
     assert {t.device.type for t in (*moved.tokens.values(), *moved.mask.values(), moved.valid_BT)} == {"meta"}
+
+
+@given(st.integers(1, 60), st.integers(2, 12), st.data())
+def test_overlapping_clips_cover_every_frame_and_are_equally_long(frames, length, data):
+    overlap = data.draw(st.integers(0, length - 1))
+    found = spans(frames, length, overlap)
+    assert {frame for a, b in found for frame in range(a, b)} == set(range(frames))
+    assert [a for a, _ in found] == sorted({a for a, _ in found})
+    if overlap:
+        assert {b - a for a, b in found} == {min(length, frames)}
+        assert all(b - c >= overlap for (_, b), (c, _) in itertools.pairwise(found))

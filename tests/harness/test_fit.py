@@ -70,6 +70,29 @@ def test_frame_level_scores_stand_at_their_frames():
         np.testing.assert_allclose(found[one.video.key], expected, rtol=1e-6)
 
 
+class Position(nn.Module):
+    """Logits tell where in its clip a frame stands."""
+
+    def forward(self, tokens: Any, mask: Any) -> Tensor:
+        batch, frames, width = tokens["image"].shape
+        return torch.arange(frames, dtype=torch.float32).view(1, -1, 1).expand(batch, -1, width)
+
+
+@pytest.mark.parametrize("overlap", [1, 4, 7])
+def test_scores_of_overlapping_clips_are_their_mean(overlap: int):
+    """By hand, frame by frame: the mean over the clips of 8 that a frame is in."""
+    spec, some = FRAMES["frame"], tracks_of(LENGTHS)
+    found = scores_of(spec, Place(), Position(), some, overlap=overlap)
+    for one in some:
+        frames = one.video.frames
+        last = max(frames - 8, 0)
+        begins = sorted({*(at for at in range(0, frames, 8 - overlap) if at < last), last})
+        for frame in range(frames):
+            places = [frame - at for at in begins if at <= frame < at + 8]
+            expected = spec.kind.squash(torch.tensor(places).float()[:, None].expand(-1, 2)).mean(0)
+            np.testing.assert_allclose(found[one.video.key][frame], expected, rtol=1e-6)
+
+
 def test_frame_level_rows_are_the_unpadded_frames():
     some = tracks_of([3, 8])
     target_VRL = [np.arange(2 * n, dtype=np.float32).reshape(n, 2) for n in (3, 8)]
