@@ -1,7 +1,8 @@
 """Image folders as a source of pre-training: AffectNet, CelebA, IMDB-WIKI, CASIA-WebFace or any other tree.
 
-Names are kept as one block of bytes that worker processes share, about 60 bytes an image; a shuffled epoch costs each
-worker 8 more. So tens of millions of images fit; for hundreds of millions, pack them into shards (`pretrain_shards`).
+Names are kept as one block of bytes that worker processes share (a name's length and 10 bytes an image); a shuffled
+epoch costs each worker 8 bytes an image. So tens of millions of images fit; hundreds of millions are for shards
+(`pretrain_shards`).
 """
 
 from __future__ import annotations

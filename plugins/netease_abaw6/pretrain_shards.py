@@ -3,9 +3,9 @@
 Our own reader and not the `webdataset` package: its shuffling buffers cannot be saved, so a training killed within an
 epoch would see some images twice and others never. Here the order is a rule of (seed, epoch) alone: an epoch's
 shuffled shards are dealt to `lanes`; each lane streams its shards through a buffer that swaps images at random;
-batches take from the lanes in turn. To go on within an epoch a lane repeats its draws over the tar headers and reads no
-image. Lanes, not processes, carry the order: ranks and workers share the lanes out, and their number may change from
-start to start.
+batches take from the lanes in turn. To go on within an epoch a lane repeats its draws over the shards' counts and then
+looks up the images its buffer holds. Lanes, not processes, carry the order: ranks and workers share the lanes out, and
+their number may change from start to start.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from netease_abaw6.pretrain_images import SUFFIXES
 from netease_abaw6.pretrain_ranks import Ranks
 from netease_abaw6.pretrain_stream import Claim, Sample, Share
 
+UNKNOWN, LOST = -1, -2  # in place of an offset
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
 
@@ -127,14 +128,17 @@ class Shards:
 
     def _lane(self, shards: Sequence[int], seeds: Sequence[int], skip: int) -> Iterator[Sample]:
         """A lane's images from the `skip`th on. What leaves the buffer makes room for the next, so a lane holds no more
-        than its share of `buffer`; before `skip` nothing is read but headers.
+        than its share of `buffer`. Shards that lie wholly before are not opened.
         """
         random, room = np.random.default_rng(list(seeds)), max(1, self.buffer // self.lanes)
         kept: list[tuple[int, Member]] = []
         unread = skip + room if skip else 0  # images at the lane's beginning that may be gone before they are wanted
         left = 0
         for index in shards:
-            for member in self._members(index, unread):
+            passed = self.shards[index].images <= unread
+            if not passed and unread > 0:
+                kept = self._found(kept)
+            for member in self._numbers(index) if passed else self._members(index, unread):
                 if len(kept) < room:
                     kept.append((index, member))
                     continue
@@ -144,8 +148,19 @@ class Shards:
                 if left > skip:
                     yield self._sample(*leaving)
             unread -= self.shards[index].images
-        for at in random.permutation(len(kept))[max(0, skip - left) :]:
-            yield self._sample(*kept[at])
+        rest = [kept[at] for at in random.permutation(len(kept))[max(0, skip - left) :]]
+        for index, member in self._found(rest):
+            yield self._sample(index, member)
+
+    def _numbers(self, index: int) -> Iterator[Member]:
+        """Members of which no more is known than that they are there."""
+        return (Member(number, "", UNKNOWN, 0) for number in range(self.shards[index].images))
+
+    def _found(self, kept: Sequence[tuple[int, Member]]) -> list[tuple[int, Member]]:
+        """The same images, those of which nothing is known looked up, each shard once."""
+        wanted = {index for index, member in kept if member.offset == UNKNOWN}
+        known = {index: list(self._members(index, self.shards[index].images)) for index in sorted(wanted)}
+        return [(index, known[index][member.number] if member.offset == UNKNOWN else member) for index, member in kept]
 
     def _members(self, index: int, unread: int) -> Iterator[Member]:
         """As many members as were counted, without the bytes of the first `unread`. What a shard has lost since it was
@@ -162,7 +177,7 @@ class Shards:
         except (OSError, tarfile.TarError):
             pass
         for lost in range(number, shard.images):
-            yield Member(lost, f"image {lost}", -1, 0)
+            yield Member(lost, f"image {lost}", LOST, 0)
 
     def _sample(self, index: int, member: Member) -> Sample:
         path = self.shards[index].path
@@ -235,7 +250,7 @@ def _content(path: str, member: Member) -> bytes:
 
 
 def _bytes(file: Any, member: Member) -> bytes:
-    if member.offset < 0:
+    if member.offset == LOST:
         raise OSError("the shard is shorter than it was, or cannot be read")
     file.seek(member.offset)
     return bytes(file.read(member.size))
