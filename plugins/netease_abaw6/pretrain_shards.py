@@ -136,7 +136,7 @@ class Shards:
         left = 0
         for index in shards:
             passed = self.shards[index].images <= unread
-            if not passed and unread > 0:
+            if not passed:
                 kept = self._found(kept)
             for member in self._numbers(index) if passed else self._members(index, unread):
                 if len(kept) < room:
@@ -158,9 +158,14 @@ class Shards:
 
     def _found(self, kept: Sequence[tuple[int, Member]]) -> list[tuple[int, Member]]:
         """The same images, those of which nothing is known looked up, each shard once."""
-        wanted = {index for index, member in kept if member.offset == UNKNOWN}
-        known = {index: list(self._members(index, self.shards[index].images)) for index in sorted(wanted)}
-        return [(index, known[index][member.number] if member.offset == UNKNOWN else member) for index, member in kept]
+        wanted = {(index, member.number) for index, member in kept if member.offset == UNKNOWN}
+        known = {
+            (index, member.number): member
+            for index in sorted({index for index, _ in wanted})
+            for member in self._members(index, self.shards[index].images)
+            if (index, member.number) in wanted
+        }
+        return [(index, known.get((index, member.number), member)) for index, member in kept]
 
     def _members(self, index: int, unread: int) -> Iterator[Member]:
         """As many members as were counted, without the bytes of the first `unread`. What a shard has lost since it was

@@ -78,6 +78,20 @@ def test_an_epoch_goes_on_where_it_stopped_also_among_others(step: int, buffer: 
     assert seen(order, step=step, world=3, each=1) == whole[step:]
 
 
+@pytest.mark.parametrize(("lanes", "buffer"), [(1, 20), (1, 30), (3, 60), (3, 9)])
+def test_an_epoch_goes_on_at_every_step(lanes: int, buffer: int, tmp_path: Path) -> None:
+    """Also where what is passed over ends with a shard."""
+    made = []
+    for shard in range(5):
+        files = {f"{shard}-{i}.jpg": f"{20 * shard + i}".encode() for i in range(20)}
+        made.append(Shard(str(packed(tmp_path / f"{shard}.tar", files)), 0, 20))
+    order = Shards(made, lanes=lanes, buffer=buffer)
+    whole = seen(order, batch=10)
+    assert sorted(chain.from_iterable(whole)) == list(range(100))
+    for step in range(1, 10):
+        assert seen(order, batch=10, step=step) == whole[step:]
+
+
 def test_epochs_differ_and_images_of_a_shard_are_apart(shards: list[Shard]) -> None:
     order = Shards(shards, lanes=8, buffer=400)
     first, second = (list(chain.from_iterable(seen(order, epoch=epoch))) for epoch in (0, 1))
