@@ -29,13 +29,9 @@ SOUNDS = {
 
 
 def by_transformers(samples_S):
-    filters = mel_filter_bank(
-        257, 64, 125, 7500, 16_000, norm=None, mel_scale="kaldi", triangularize_in_mel_space=True
-    )
+    filters = mel_filter_bank(257, 64, 125, 7500, 16_000, norm=None, mel_scale="kaldi", triangularize_in_mel_space=True)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
-    bands = spectrogram(
-        samples_S, window, 400, 160, 512, power=1.0, center=False, mel_filters=filters, mel_floor=0.0
-    )
+    bands = spectrogram(samples_S, window, 400, 160, 512, power=1.0, center=False, mel_filters=filters, mel_floor=0.0)
     return np.log(bands.T + 0.01)
 
 
