@@ -16,6 +16,10 @@ TAKES = {"audio": ("input_values", "input_features"), "text": ("input_ids",)}
 FAMILY = {"audio": "hf", "text": "hf-text"}
 NOT_READ = ("pooler.", "masked_spec_embed", "decoder.")  # weights a checkpoint may lack: no token depends on them
 
+# Training habits of speech models that do not fit here: SpecAugment draws from NumPy's global stream and fails on short
+# windows; a layer that is dropped for a step is missing among the hidden layers.
+STEADY = {"apply_spec_augment": False, "layerdrop": 0.0, "encoder_layerdrop": 0.0}
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -38,6 +42,9 @@ class Checkpoint:
         config = self.load(AutoConfig)
         if type(config) in MODEL_MAPPING:  # told from the configuration, before gigabytes are read
             self._check_modality(MODEL_MAPPING[type(config)], modality)
+        for name, value in STEADY.items():
+            if hasattr(config, name):
+                setattr(config, name, value)
         net, found = self.load(AutoModel, config=config, dtype=torch.float32, output_loading_info=True)
         if config.is_encoder_decoder:
             net = net.get_encoder()
@@ -45,8 +52,6 @@ class Checkpoint:
         missing = sorted(key for key in found["missing_keys"] if not any(part in key for part in NOT_READ))
         if missing:
             raise UserError(f"{self.name!r} lacks {len(missing)} weights of its own configuration, say {missing[0]}")
-        if hasattr(net.config, "apply_spec_augment"):
-            net.config.apply_spec_augment = False  # draws from NumPy's global stream, and fails on short windows
         return net
 
     def load(self, auto: Any, **options: Any) -> Any:

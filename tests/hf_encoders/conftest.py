@@ -12,7 +12,7 @@ import torch
 SPEECH: dict[str, Any] = {
     "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24, "conv_dim": (8, 8),
     "conv_stride": (5, 4), "conv_kernel": (10, 8), "num_feat_extract_layers": 2, "num_conv_pos_embeddings": 4,
-    "num_conv_pos_embedding_groups": 2,
+    "num_conv_pos_embedding_groups": 2, "layerdrop": 0.9,
 }  # fmt: skip
 AUDIO = ("wav2vec2", "hubert", "wavlm", "whisper")
 TEXT = ("bert", "gpt2", "llama")
@@ -36,7 +36,7 @@ def save_whisper(folder: Path) -> None:
         vocab_size=20, num_mel_bins=8, d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
         decoder_attention_heads=2, encoder_ffn_dim=24, decoder_ffn_dim=24, max_source_positions=100,
         max_target_positions=8, pad_token_id=0, bos_token_id=1, eos_token_id=2,
-        decoder_start_token_id=1, begin_suppress_tokens=None,
+        decoder_start_token_id=1, begin_suppress_tokens=None, encoder_layerdrop=0.9,
     )  # fmt: skip
     WhisperModel(config).save_pretrained(folder)
     WhisperFeatureExtractor(feature_size=8, chunk_length=2).save_pretrained(folder)
