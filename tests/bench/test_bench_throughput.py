@@ -163,7 +163,7 @@ def pretrain(sizes: Sizes, place: Place, folder: Path) -> Stage:
 
 
 def fusion(sizes: Sizes, place: Place, folder: Path) -> Stage:
-    """Steps on clips of 100 frames with sound, assembled from tokens, as `harness.fit` has them; bare: one batch again."""
+    """Steps on clips of 100 frames with sound, assembled from tokens as `harness.fit` does; bare: one batch again."""
     from netease_abaw6.fusion import transformer_4x
 
     steps, rng = 3, np.random.default_rng(0)

@@ -32,7 +32,8 @@ def parity(record_property: Callable[[str, Any], None]) -> Callable[..., None]:
     """Assert how far a component is from its reference, and keep it as a row of the table `tests/parity.py` prints."""
 
     def check(component: str, reference: str, difference: float, *, at_most: float) -> None:
-        record_property("parity", {"component": component, "reference": reference, "difference": float(difference)})
+        told = {"component": component, "reference": reference, "difference": float(difference), "allowed": at_most}
+        record_property("parity", told)
         assert difference <= at_most, f"{component} is {difference} from {reference}, at most {at_most} is allowed"
 
     return check
