@@ -15,7 +15,7 @@ def table(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     rows = config.stash.get(ROWS, [])
-    if rows and not config.option.benchmark_disable:
+    if rows:
         from tabulate import tabulate
 
         terminalreporter.section("throughput")
