@@ -41,6 +41,7 @@ class Part:
         options = {k: _file_hash(v) for k, v in sorted(self.component.options.items())}
         return {
             "name": self.component.name,
+            "argument": _file_hash(self.argument),  # `hf:FOLDER`
             "options": options,
             "plugin": self.plugin,
             "version": self.version,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -77,16 +78,20 @@ def saved(layout: str, mae: ViTMAEForPreTraining, folder: Path) -> Path:
     "layout", ["transformers folder", "transformers 5", "transformers 4", "facebook", "timm", "ours"]
 )
 def test_every_layout_gives_the_features_of_the_model_it_came_from(
-    layout: str, mae: ViTMAEForPreTraining, tmp_path: Path
+    parity: Callable[..., None], layout: str, mae: ViTMAEForPreTraining, tmp_path: Path
 ) -> None:
     vit = build_vit(**SIZES, drop_path=0.0, pool="token").eval()
     load_encoder(vit, read(saved(layout, mae, tmp_path)), layout)
+    weights, loaded = encoder_part(to_mae_names(mae.state_dict())), vit.state_dict()
+    difference = max(float((loaded[name] - tensor).abs().max()) for name, tensor in weights.items())
+    parity("MAE weights through six checkpoint layouts", "the weights saved", difference, at_most=0.0)
     images_BCHW = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     mae.config.mask_ratio = 0.0
     with torch.inference_mode():
         in_order = torch.arange(16.0).expand(2, 16)
         expected_BND = mae.vit(pixel_values=images_BCHW, noise=in_order).last_hidden_state
-        torch.testing.assert_close(vit.forward_features(images_BCHW), expected_BND, rtol=1e-5, atol=1e-5)
+        difference = float((vit.forward_features(images_BCHW) - expected_BND).abs().max())
+    parity("MAE features through six checkpoint layouts", "transformers' ViTMAE", difference, at_most=1e-5)
 
 
 def written(layout: str, ours: dict[str, Tensor], folder: Path) -> Path:
