@@ -208,7 +208,7 @@ class Where(nn.Module):
 def test_overlapping_clips_are_averaged(level: str, overlap: int):
     """By hand: each frame's mean over the clips it stands in; the video's is the mean of those."""
     spec, some = FRAMES[level], tracks_of(LENGTHS)
-    found = scores_of(spec, Place(), Where(), some, overlap)
+    found = scores_of(spec, Place(), Where(), some, overlap=overlap)
     for one in some:
         frames = one.video.frames
         at_F: list[list[float]] = [[] for _ in range(frames)]
