@@ -57,15 +57,18 @@ def read_judged(folder: Path, split: str) -> Judged:
     return Judged(folder, read_row(path), tuple(read_stats(folder / f"{name}.stats.npz") for name in names))
 
 
-def compare(first: Judged, other: Judged) -> bootstrap.Difference:
-    """How much `other` scores above `first`; UserError naming every way in which they were judged differently."""
+def compare(first: Judged, other: Judged, **how: Any) -> bootstrap.Difference:
+    """How much `other` scores above `first`; UserError naming every way in which they were judged differently.
+
+    `how`: level, draws, seed and method of `harness.bootstrap`.
+    """
     split = first.row["split"]
     metric = get(first.row["metric"])
     _refuse_different_rows(first, other)
     pairs = [_aligned(metric, a, b, first, other) for a, b in zip(first.folds, other.folds, strict=True)]
     folds_a = [(stats_a, groups) for stats_a, _, groups in pairs]
     folds_b = [(stats_b, groups) for _, stats_b, groups in pairs]
-    return OVER_FOLDS.get(split, bootstrap.paired_folds_mean)(metric, folds_b, folds_a)
+    return OVER_FOLDS.get(split, bootstrap.paired_folds_mean)(metric, folds_b, folds_a, **how)
 
 
 def _run_folder(folder: Path) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.board import TEST, WHAT_DEMO_MEANS, by_system, file_name, grouped, task_rank
 from harness.board_rows import DEMO, Line, differences, in_order
-from harness.board_tables import BEGINNINGS, METRICS, escape_markdown, markdown_link, markdown_table, printed_interval
+from harness.board_tables import BEGINNINGS, METRICS, escape_markdown, markdown_link, markdown_table, printed_p
 
 INTRO = """P is the mean over a task's labels: F1 in percent for AU, EXPR and CE, concordance (CCC) for VA, Pearson's
 correlation for EMI; all on the official split (validation side). Scores of this harness carry the 95 % interval of a
@@ -81,5 +81,5 @@ def _cell(folder: str, lines: Sequence[Line], own_pages: set[str], differ: bool)
     for line in lines:
         page = file_name(line.task) + (f".{file_name(line.system)}" if line.system in own_pages else "")
         star = "\\*" if differ and not line.published else ""
-        cells.append(markdown_link(printed_interval(line.p, line.metric), f"{folder}/{page}.md") + star)
+        cells.append(markdown_link(printed_p(line), f"{folder}/{page}.md") + star)
     return " / ".join(cells)

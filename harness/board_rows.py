@@ -18,6 +18,10 @@ from harness.records import read_row
 SPLITS = ("official", "fold-1", "fold-2", "fold-3", "fold-4", "fold-5", "folds-mean", "folds-pooled")
 ROW_FILE = re.compile(r"(?:official|test|fold-\d+|folds-mean|folds-pooled)\.json")
 DEMO = "demo"
+FEW_CLUSTERS = (
+    "† few clusters: in this label, or in a label of P, fewer than 20 recordings have positive rows, or one recording "
+    "has over a third of them; the interval is likely to be too narrow."
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,8 @@ class Line:
     """One scored split of one system. `published` is its source; empty for a run of this harness.
 
     `conditions` are what two lines must share to be comparable: task version, fold list, treatment of partly invalid
-    rows, dropping of leaks. `remarks` go below the table the line stands in.
+    rows, dropping of leaks. `few`: labels whose interval rests on few recordings; P has the doubt of any of them.
+    `remarks` go below the table the line stands in.
     """
 
     data: str
@@ -51,6 +56,7 @@ class Line:
     team: str = ""
     published: str = ""
     conditions: tuple[tuple[str, str], ...] = ()
+    few: frozenset[str] = frozenset()
     remarks: tuple[str, ...] = ()
 
     @property
@@ -142,7 +148,7 @@ def line_of(found: Found) -> Line:
                 ("fold list", data["folds"][:12] or "none"), ("partly invalid rows", data["partial_rows"]),
                 ("leaks dropped from training", "yes" if data["dedupe"] else "no"),
             ),
-            remarks=_remarks(row),
+            few=frozenset(score["interval"].get("few_clusters", ())), remarks=_remarks(row),
         )  # fmt: skip
     except (KeyError, TypeError) as error:
         raise HarnessError(f"{found.path}: expected a complete row, {type(error).__name__}: {error}") from None
@@ -179,6 +185,8 @@ def _remarks(row: Mapping[str, Any]) -> tuple[str, ...]:
     how = row["score"]["interval"]
     drawn = f"{how['method']}, {how['draws']:,} draws of {how['of']}"
     remarks = [f"Intervals: {100 * how['level']:g} %, {drawn}, for {how['for']}."]
+    if how.get("few_clusters"):
+        remarks.append(FEW_CLUSTERS)
     coverage = row["coverage"]
     for label in coverage.get("absent_labels", ()):
         remarks.append(f"{label} has no positive row among those judged in {row['split']}; P counts it all the same.")

@@ -14,9 +14,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 from urllib.parse import quote
 
-from harness.board_rows import Line, Score
+from harness.board_rows import Line
 
 MADE_BY = "harness leaderboard"
+DAGGER = "†"
 SUFFIXES = {"md": ".md", "csv": ".csv", "latex": ".tex", "json": ".json"}
 CSV_HEAD = (
     *("data", "task", "system", "profile", "seed", "split", "label", "value", "low", "high"),
@@ -76,12 +77,12 @@ def printed(value: float, metric: str) -> str:
     return text.removeprefix("-") if float(text) == 0 else text
 
 
-def printed_interval(score: Score, metric: str) -> str:
-    """`value [low, high]`, or the value alone where there is no interval."""
-    value = printed(score.value, metric)
-    if score.low is None or score.high is None:
+def printed_p(line: Line) -> str:
+    """P as `value [low, high]`, or the value alone where there is no interval; a dagger where few recordings decide."""
+    value = printed(line.p.value, line.metric)
+    if line.p.low is None or line.p.high is None:
         return value
-    return f"{value} [{printed(score.low, metric)}, {printed(score.high, metric)}]"
+    return f"{value} [{printed(line.p.low, line.metric)}, {printed(line.p.high, line.metric)}]{DAGGER * bool(line.few)}"
 
 
 def escape_markdown(text: str) -> str:
@@ -129,8 +130,12 @@ def _cells(table: Table, sources: Sequence[str]) -> tuple[list[str], list[list[s
     for line in table.lines:
         by_label = {label.casefold(): score for label, score in line.labels.items()}
         found = [by_label.get(label.casefold()) for label in labels]
-        scores = [printed(score.value, line.metric) if score else "" for score in found]
-        p = printed_interval(line.p, line.metric)
+        few = {label.casefold() for label in line.few}
+        scores = [
+            printed(score.value, line.metric) + DAGGER * (label.casefold() in few) if score else ""
+            for label, score in zip(labels, found, strict=True)
+        ]
+        p = printed_p(line)
         origin = f"published [{sources.index(line.published) + 1}]" if line.published else f"run {line.run}"
         if table.layout == "splits":
             rows.append([line.split.replace("folds-", "folds "), *scores, p, origin])
@@ -206,7 +211,8 @@ def _as_json(line: Line) -> dict[str, Any]:
     return {"task": line.task, "system": line.name, "profile": line.profile, "seed": line.seed, "split": line.split,
             "metric": line.metric, "P": asdict(line.p),
             "labels": {label: asdict(score) for label, score in line.labels.items()},
-            "run": line.run, "published": line.published, "conditions": dict(line.conditions)}  # fmt: skip
+            "run": line.run, "published": line.published,
+            "few_clusters": sorted(line.few), "conditions": dict(line.conditions)}  # fmt: skip
 
 
 def _one_line(text: str) -> str:

@@ -6,19 +6,23 @@ Shapes: V videos, G groups (raw recordings), B draws, L labels, k numbers per la
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.influence import gradient_of, influence, sums_of, variance
+from harness.intervals import Drawn, limits, p_values
 from harness.metrics import Float64s, Metric, Stats
 
 Fold = tuple[Stats, Sequence[str]]  # stats_VLk and groups_V of one fold's held-out videos
 Weights = NDArray[np.int64]
+E = TypeVar("E", bound="Estimate")
 
 CHUNK = 1 << 18  # weights held at once: 2 MB, which also keeps the sums in the processor's cache
+METHOD = "studentised"
 
 
 @dataclass(frozen=True)
@@ -31,37 +35,26 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class ScoreInterval:
-    """P and every label's score. `clusters` recordings were drawn `draws` times; one cluster alone gives no width."""
+class Contrast(Estimate):
+    """A difference a - b with its interval, and its two-sided p-value (never 0: the draws are finite)."""
 
-    p: Estimate
-    labels: tuple[Estimate, ...]
-    clusters: int
-    draws: int
-    level: float
-    method: Literal["percentile"] = "percentile"
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """A difference a - b, its interval, and the two-sided bootstrap p-value (never 0: the draws are finite)."""
-
-    value: float
-    low: float
-    high: float
     p_value: float
 
 
 @dataclass(frozen=True)
-class Difference:
-    """How much system a scores above system b on the same rows, for P and for every label."""
+class Found(Generic[E]):
+    """P and every label. `clusters` recordings were drawn `draws` times; one cluster alone gives no width."""
 
-    p: Contrast
-    labels: tuple[Contrast, ...]
+    p: E
+    labels: tuple[E, ...]
     clusters: int
     draws: int
     level: float
-    method: Literal["percentile"] = "percentile"
+    method: str
+
+
+ScoreInterval = Found[Estimate]
+Difference = Found[Contrast]  # how much system a scores above system b on the same rows
 
 
 def weights(clusters: int, draws: int, seed: int = 0, fold: int = 0) -> Iterator[Weights]:
@@ -70,8 +63,6 @@ def weights(clusters: int, draws: int, seed: int = 0, fold: int = 0) -> Iterator
     Multinomial counts: `clusters` recordings are drawn with replacement. The draws depend on (clusters, seed, fold)
     alone; a longer run begins with the draws of a shorter one.
     """
-    if clusters < 1:
-        raise ValueError("a bootstrap needs at least one recording")
     rng = np.random.default_rng([seed, fold])
     step = max(1, CHUNK // clusters)
     for start in range(0, draws, step):
@@ -107,26 +98,41 @@ def interval(
     level: float = 0.95,
     draws: int = 10_000,
     seed: int = 0,
+    method: str = METHOD,
 ) -> ScoreInterval:
-    """Score of all rows pooled, with the percentile interval of a bootstrap over recordings."""
-    return folds_mean(metric, [(stats_VLk, groups_V)], level=level, draws=draws, seed=seed)
+    """Score of all rows pooled, with the interval of a bootstrap over recordings; `method`: `harness.intervals`."""
+    return folds_mean(metric, [(stats_VLk, groups_V)], level=level, draws=draws, seed=seed, method=method)
 
 
 def folds_mean(
-    metric: Metric, folds: Sequence[Fold], *, level: float = 0.95, draws: int = 10_000, seed: int = 0
+    metric: Metric,
+    folds: Sequence[Fold],
+    *,
+    level: float = 0.95,
+    draws: int = 10_000,
+    seed: int = 0,
+    method: str = METHOD,
 ) -> ScoreInterval:
     """The mean of the folds' scores; recordings are drawn within each fold, independently of the others."""
-    strata = _strata(metric, folds)
-    points_L, drawn_BL = _mean_scores(metric, strata), _drawn_scores(metric, strata, draws, seed)
-    estimates = _columns(points_L, drawn_BL, level, lambda value, low, high, _: Estimate(value, low, high))
-    return ScoreInterval(estimates[-1], tuple(estimates[:-1]), sum(map(len, strata)), draws, level)
+    strata = [(stats_GLk,) for stats_GLk in _strata(metric, folds)]
+    drawn = _draw(metric, strata, draws, seed)
+    lows, highs = limits(drawn, method, level, metric.bounds)
+    columns = zip(drawn.points_M.tolist(), lows.tolist(), highs.tolist(), strict=True)
+    *labels, p = [Estimate(*column) for column in columns]
+    return Found(p, tuple(labels), _clusters(strata), draws, level, method)
 
 
 def folds_pooled(
-    metric: Metric, folds: Sequence[Fold], *, level: float = 0.95, draws: int = 10_000, seed: int = 0
+    metric: Metric,
+    folds: Sequence[Fold],
+    *,
+    level: float = 0.95,
+    draws: int = 10_000,
+    seed: int = 0,
+    method: str = METHOD,
 ) -> ScoreInterval:
     """The score of all folds' rows merged; recordings are drawn from all folds together."""
-    return folds_mean(metric, [_pool(metric, folds)], level=level, draws=draws, seed=seed)
+    return folds_mean(metric, [_pool(metric, folds)], level=level, draws=draws, seed=seed, method=method)
 
 
 def paired(
@@ -138,14 +144,14 @@ def paired(
     level: float = 0.95,
     draws: int = 10_000,
     seed: int = 0,
+    method: str = METHOD,
 ) -> Difference:
     """Score of a minus score of b on the same videos, both rescored on the same drawn recordings.
 
-    p = 2 * min(share of draws <= 0, share >= 0), each share as (count + 1) / (draws + 1), at most 1. Swapping a and b
-    mirrors every number exactly; identical systems give 0 and p = 1.
+    Swapping a and b mirrors every number exactly; identical systems give 0 and p = 1.
     """
     folds_a, folds_b = [(stats_a_VLk, groups_V)], [(stats_b_VLk, groups_V)]
-    return paired_folds_mean(metric, folds_a, folds_b, level=level, draws=draws, seed=seed)
+    return paired_folds_mean(metric, folds_a, folds_b, level=level, draws=draws, seed=seed, method=method)
 
 
 def paired_folds_mean(
@@ -156,14 +162,21 @@ def paired_folds_mean(
     level: float = 0.95,
     draws: int = 10_000,
     seed: int = 0,
+    method: str = METHOD,
 ) -> Difference:
     """`paired` for the mean of the folds' scores; recordings are drawn within each fold."""
     strata_a, strata_b = _strata(metric, folds_a), _strata(metric, folds_b)
     _same_rows(metric, folds_a, folds_b, strata_a, strata_b)
-    drawn_BL = _drawn_scores(metric, strata_a, draws, seed) - _drawn_scores(metric, strata_b, draws, seed)
-    points_L = _mean_scores(metric, strata_a) - _mean_scores(metric, strata_b)
-    contrasts = _columns(points_L, drawn_BL, level, _contrast)
-    return Difference(contrasts[-1], tuple(contrasts[:-1]), sum(map(len, strata_a)), draws, level)
+    # computed in an order of the pair's own, so that a swap mirrors to the last bit
+    swap = [stats.tobytes() for stats in strata_a] > [stats.tobytes() for stats in strata_b]
+    strata = list(zip(strata_b, strata_a, strict=True) if swap else zip(strata_a, strata_b, strict=True))
+    drawn = _draw(metric, strata, draws, seed)
+    widest = metric.bounds[1] - metric.bounds[0]
+    low_M, high_M = limits(drawn, method, level, (-widest, widest))
+    found = (-drawn.points_M, -high_M, -low_M) if swap else (drawn.points_M, low_M, high_M)
+    columns = (*found, p_values(drawn, method))
+    *labels, p = [Contrast(*(x + 0.0 for x in one)) for one in zip(*(c.tolist() for c in columns), strict=True)]
+    return Found(p, tuple(labels), _clusters(strata), draws, level, method)  # + 0.0 turns -0.0 into 0.0
 
 
 def paired_folds_pooled(
@@ -174,10 +187,11 @@ def paired_folds_pooled(
     level: float = 0.95,
     draws: int = 10_000,
     seed: int = 0,
+    method: str = METHOD,
 ) -> Difference:
     """`paired` for all folds' rows merged; recordings are drawn from all folds together."""
     pooled_a, pooled_b = [_pool(metric, folds_a)], [_pool(metric, folds_b)]
-    return paired_folds_mean(metric, pooled_a, pooled_b, level=level, draws=draws, seed=seed)
+    return paired_folds_mean(metric, pooled_a, pooled_b, level=level, draws=draws, seed=seed, method=method)
 
 
 def _strata(metric: Metric, folds: Sequence[Fold]) -> list[Stats]:
@@ -206,33 +220,60 @@ def _same_rows(
             raise ValueError("two systems can only be compared on the same labelled rows")
 
 
-def _mean_scores(metric: Metric, strata: Sequence[Stats]) -> Float64s:
-    return np.asarray(np.mean([metric.score(metric.merge(stats_GLk)) for stats_GLk in strata], axis=0))
+def _clusters(strata: Sequence[tuple[Stats, ...]]) -> int:
+    return sum(len(systems[0]) for systems in strata)
 
 
-def _drawn_scores(metric: Metric, strata: Sequence[Stats], draws: int, seed: int) -> Float64s:
-    """score_BL: of each draw, the mean over strata."""
-    total_BL: Float64s = np.zeros((draws, strata[0].shape[1]))
-    for fold, stats_GLk in enumerate(strata):
+def _draw(metric: Metric, strata: Sequence[tuple[Stats, ...]], draws: int, seed: int) -> Drawn:
+    """Scores of one system, or of the first less the second: the mean over strata, as measured and in every draw."""
+    labels = strata[0][0].shape[1]
+    points_M, drawn_BM = np.zeros(labels + 1), np.zeros((draws, labels + 1))
+    variance_M, variance_BM = np.zeros(labels + 1), np.zeros((draws, labels + 1))
+    influences = []
+    for fold, systems in enumerate(strata):
+        one = _Stratum(metric, systems)
+        score_1M, variance_1M = one.scored(np.ones((1, one.clusters), dtype=np.int64))
+        points_M += score_1M[0]
+        variance_M += variance_1M[0]
+        influences.append(one.influence())
         start = 0
-        for weights_BG in weights(len(stats_GLk), draws, seed, fold):
+        for weights_BG in weights(one.clusters, draws, seed, fold):
             stop = start + len(weights_BG)
-            total_BL[start:stop] += metric.score(metric.weighted(stats_GLk, weights_BG))
+            score_BM, error_BM = one.scored(weights_BG)
+            drawn_BM[start:stop] += score_BM
+            variance_BM[start:stop] += error_BM
             start = stop
-    return total_BL / len(strata)
+    n = len(strata)
+    errors = np.sqrt(variance_M) / n, np.sqrt(variance_BM) / n
+    return Drawn(points_M / n, errors[0], np.concatenate(influences) / n, drawn_BM / n, errors[1])
 
 
-def _columns(points_L: Float64s, drawn_BL: Float64s, level: float, make: Callable[..., Any]) -> list[Any]:
-    """`make(value, low, high, drawn_B)` for every label, then for P."""
-    points = np.append(points_L, points_L.mean())
-    drawn = np.column_stack([drawn_BL, drawn_BL.mean(axis=1)])
-    tail = (1 - level) / 2
-    lows, highs = np.quantile(drawn, tail, axis=0), -np.quantile(-drawn, tail, axis=0)  # so that a swap mirrors exactly
-    columns = zip(points.tolist(), lows.tolist(), highs.tolist(), drawn.T, strict=True)
-    return [make(*column) for column in columns]
+class _Stratum:
+    """The recordings of one fold, under one system or two that are compared."""
 
+    def __init__(self, metric: Metric, systems: tuple[Stats, ...]) -> None:
+        self.metric, self.systems, self.clusters = metric, systems, len(systems[0])
+        if not self.clusters:
+            raise ValueError("a bootstrap needs at least one recording")
+        self.sums = [sums_of(metric, stats_GLk) for stats_GLk in systems]
+        self.signs = (1.0, -1.0)[: len(systems)]
 
-def _contrast(value: float, low: float, high: float, drawn_B: Float64s) -> Contrast:
-    below, above = int((drawn_B <= 0).sum()), int((drawn_B >= 0).sum())
-    p_value = min(1.0, 2 * (min(below, above) + 1) / (len(drawn_B) + 1))
-    return Contrast(value + 0.0, low + 0.0, high + 0.0, p_value)  # + 0.0 turns -0.0 into 0.0
+    def scored(self, weights_BG: Weights) -> tuple[Float64s, Float64s]:
+        """score_BM and its squared standard error, variance_BM."""
+        scores = [self.metric.score(self.metric.weighted(stats_GLk, weights_BG)) for stats_GLk in self.systems]
+        score_BL = scores[0] if len(scores) == 1 else scores[0] - scores[1]
+        score_BM = np.column_stack([score_BL, score_BL.mean(axis=1)])
+        sums_GLj = np.concatenate(self.sums, axis=-1)
+        return score_BM, variance(weights_BG, sums_GLj, self._gradient(weights_BG))
+
+    def influence(self) -> Float64s:
+        """influence_GM on the score as measured."""
+        return influence(np.concatenate(self.sums, axis=-1), self._gradient(np.ones((1, self.clusters)))[0])
+
+    def _gradient(self, weights_BG: NDArray[Any]) -> Float64s:
+        given = weights_BG.astype(np.float64)
+        parts = []
+        for sign, sums_GLj in zip(self.signs, self.sums, strict=True):
+            total_BLj = (given @ sums_GLj.reshape(self.clusters, -1)).reshape(len(given), *sums_GLj.shape[1:])
+            parts.append(sign * gradient_of(self.metric, total_BLj))
+        return np.concatenate(parts, axis=-1)

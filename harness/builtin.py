@@ -8,13 +8,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.errors import UserError
 from harness.hookspecs import hookimpl
 from harness.kinds import Kind
-from harness.types import Floats, Partition, Scenes, Smoother, Video, View, Vote
+from harness.types import Floats, Partition, PartVote, Scenes, Smoother, Video, View, Vote
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # -- votes --------------------------------------------------------------------------------------
 
@@ -41,6 +45,12 @@ def majority(scores_KRL: Floats, kind: Kind) -> Floats:
     return shares_RL
 
 
+def routed(scores_KRL: Floats, kind: Kind, part: int) -> Floats:
+    """No vote: the scores of the classifier of the video's own part, the control of the vote of all (paper 3.3)."""
+    own_RL: Floats = scores_KRL[part]
+    return own_RL
+
+
 # -- partitions ---------------------------------------------------------------------------------
 
 
@@ -56,6 +66,12 @@ class Whole:
 
     def assign(self, video: Video, view: View) -> int:
         return 0
+
+    def state(self) -> Mapping[str, Tensor]:
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor]) -> Scenes:
+        return self
 
 
 def whole() -> Partition:
@@ -77,6 +93,12 @@ class RandomParts:
             return self.part_of[video.group]
         digest = hashlib.sha256(f"{self.seed} {video.group}".encode()).digest()
         return int.from_bytes(digest[:8], "big") % self.k
+
+    def state(self) -> Mapping[str, Tensor]:
+        """The seed, in halves that fit a signed integer: a new recording's part follows from it and from its name."""
+        import torch
+
+        return {"k": torch.tensor(self.k), "seed": torch.tensor([self.seed >> 32, self.seed & 0xFFFFFFFF])}
 
 
 @dataclass(frozen=True)
@@ -102,6 +124,11 @@ class RandomK:
             load_K[part] += frames[group]
             taken_K[part] += 1
         return RandomParts(self.k, seed, part_of)
+
+    def restore(self, state: Mapping[str, Tensor]) -> Scenes:
+        """Recordings that were seen in `fit` are not known by name any more: they were trained on."""
+        high, low = state["seed"].tolist()
+        return RandomParts(int(state["k"]), high << 32 | low, {})
 
 
 def random_k(k: int = 4) -> Partition:
@@ -133,8 +160,8 @@ def none() -> Smoother:
 
 
 @hookimpl
-def provide_votes() -> Mapping[str, Vote]:
-    return {"majority": majority, "mean": mean}
+def provide_votes() -> Mapping[str, Vote | PartVote]:
+    return {"majority": majority, "mean": mean, "routed": routed}
 
 
 @hookimpl

@@ -16,7 +16,7 @@ import pluggy
 if TYPE_CHECKING:
     import click
 
-    from harness.types import Detector, Encoder, Partition, Pipeline, Reader, Smoother, TaskSpec, Vote
+    from harness.types import Detector, Encoder, Partition, PartVote, Pipeline, Reader, Smoother, TaskSpec, Vote
 
 hookspec = pluggy.HookspecMarker("harness")
 hookimpl = pluggy.HookimplMarker("harness")
@@ -53,7 +53,7 @@ def provide_partitions() -> Mapping[str, Callable[..., Partition]]:
 
 
 @hookspec
-def provide_votes() -> Mapping[str, Vote]:
+def provide_votes() -> Mapping[str, Vote | PartVote]:
     """When the scores of K classifiers become one: votes by name."""
 
 

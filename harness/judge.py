@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from harness.bootstrap import Fold, ScoreInterval, folds_mean, folds_pooled, interval
+from harness.bootstrap import Fold, ScoreInterval, by_group, folds_mean, folds_pooled, interval
 from harness.context import Context
-from harness.metrics import get
+from harness.metrics import Metric, get
 from harness.types import Floats, Video
 
 LEVEL, DRAWS = 0.95, 10_000
+FEW = 10  # recordings below which a scene's score says little
+ENOUGH, LARGEST = 20, 1 / 3  # recordings that make a label's interval hold its level, and what one may have of it
 
 
 @dataclass(frozen=True)
@@ -28,14 +30,17 @@ class Judged:
     groups: list[str]
     score: dict[str, Any]
     coverage: dict[str, Any]
+    scenes: dict[str, Any]
 
     @property
     def fold(self) -> Fold:
         return self.stats_VLk, self.groups
 
 
-def judge(context: Context, videos: Sequence[Video], scores: Mapping[str, Floats]) -> Judged:
-    """Score the held-out videos' predictions: pooled over all labelled rows, interval by recordings."""
+def judge(
+    context: Context, videos: Sequence[Video], scores: Mapping[str, Floats], parts: Mapping[str, int]
+) -> Judged:
+    """Score the held-out videos' predictions: pooled over all labelled rows, interval by recordings; and by part."""
     kind = context.plan.task.kind
     metric = get(kind.metric)
     stats, positives, coverage = [], np.zeros(len(context.plan.task.labels)), _Coverage()
@@ -50,20 +55,55 @@ def judge(context: Context, videos: Sequence[Video], scores: Mapping[str, Floats
     found = interval(metric, stats_VLk, groups, level=LEVEL, draws=DRAWS)
     absent = [label for label, n in zip(context.plan.task.labels, positives, strict=True) if n == 0]
     report = coverage.report() | {"absent_labels": absent if kind.name != "continuous" else []}
-    return Judged(stats_VLk, [v.key for v in videos], groups, score_block(found, context.plan.task.labels), report)
+    few = few_clusters(metric, [(stats_VLk, groups)], context.plan.task.labels)
+    block = score_block(found, context.plan.task.labels, few)
+    scenes = by_scene(metric, stats_VLk, groups, [parts[v.key] for v in videos], context.plan.task.labels)
+    return Judged(stats_VLk, [v.key for v in videos], groups, block, report, scenes)
+
+
+def by_scene(
+    metric: Metric, stats_VLk: np.ndarray[Any, Any], groups: Sequence[str], part_V: Sequence[int], labels: Sequence[str]
+) -> dict[str, Any]:
+    """Scores on the held-out videos of each part alone; `few` where those come from fewer than FEW recordings."""
+    found = {}
+    for part in sorted(set(part_V)):
+        of_part = [i for i, own in enumerate(part_V) if own == part]
+        score_L = metric.score(metric.merge(stats_VLk[of_part]))
+        recordings = len({groups[i] for i in of_part})
+        found[f"part {part}"] = {
+            "videos": len(of_part),
+            "recordings": recordings,
+            "few": recordings < FEW,
+            "P": float(score_L.mean()),
+            "labels": dict(zip(labels, score_L.tolist(), strict=True)),
+        }
+    return found
 
 
 def judge_folds(metric_name: str, folds: Sequence[Fold], labels: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Score blocks of `folds-mean` (mean of the fold scores) and `folds-pooled` (statistics merged first)."""
     metric = get(metric_name)
+    few = few_clusters(metric, folds, labels)
     return {
-        "folds-mean": score_block(folds_mean(metric, folds, level=LEVEL, draws=DRAWS), labels),
-        "folds-pooled": score_block(folds_pooled(metric, folds, level=LEVEL, draws=DRAWS), labels),
+        "folds-mean": score_block(folds_mean(metric, folds, level=LEVEL, draws=DRAWS), labels, few),
+        "folds-pooled": score_block(folds_pooled(metric, folds, level=LEVEL, draws=DRAWS), labels, few),
     }
 
 
-def score_block(found: ScoreInterval, labels: Sequence[str]) -> dict[str, Any]:
-    """A score interval as a row tells it: fractions, never NaN."""
+def few_clusters(metric: Metric, folds: Sequence[Fold], labels: Sequence[str]) -> list[str]:
+    """Labels whose interval rests on few recordings: positives (or rows) in fewer than ENOUGH, or over LARGEST in one.
+
+    There no bootstrap holds its level, and P inherits the doubt (docs/statistics.md).
+    """
+    stats_GLk = np.concatenate([by_group(metric, *fold)[1] for fold in folds])
+    of = dict(zip(metric.columns, np.moveaxis(stats_GLk, -1, 0), strict=True))
+    told_GL = of["tp"] + of["fn"] if "tp" in of else of["n"]
+    few_L = ((told_GL > 0).sum(axis=0) < ENOUGH) | (told_GL.max(axis=0) > LARGEST * told_GL.sum(axis=0))
+    return [label for label, few in zip(labels, few_L.tolist(), strict=True) if few]
+
+
+def score_block(found: ScoreInterval, labels: Sequence[str], few: Sequence[str] = ()) -> dict[str, Any]:
+    """A score interval as a row tells it: fractions, never NaN; `few`: labels with few recordings behind them."""
     return {
         "P": asdict(found.p),
         "labels": {label: asdict(one) for label, one in zip(labels, found.labels, strict=True)},
@@ -74,6 +114,7 @@ def score_block(found: ScoreInterval, labels: Sequence[str]) -> dict[str, Any]:
             "clusters": found.clusters,
             "of": "raw recordings",
             "for": "these trained models",
+            "few_clusters": list(few),
         },
     }
 

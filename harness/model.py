@@ -1,6 +1,7 @@
 """A finished run's model: all that `predict` needs, without data and without the store.
 
-`model/` holds pipeline.json (the plan, widths, what was chosen), one safetensors file per encoder and per classifier.
+`model/` holds pipeline.json (the plan, widths, what was chosen), one safetensors file per encoder and per classifier,
+and one of what places a video in a scene.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from harness.progress import silent
 from harness.resolve import Part, Plan, replan
 from harness.resources import Resources
 from harness.store import Store, Tensors, write_whole
-from harness.types import Encoder, Floats, Level, Video, View
+from harness.types import Encoder, Floats, Level, Scenes, Video, View
 
 if TYPE_CHECKING:
     from torch import nn
@@ -44,6 +45,7 @@ class Model:
     plan: Plan
     encoders: Mapping[str, Encoder]
     classifiers: Sequence[nn.Module]
+    scenes: Scenes | None  # where the vote asks for the video's part
     decider: Decider
     setting: float
     place: Place
@@ -70,8 +72,11 @@ class Model:
         """scores_RL of one video, voted and smoothed: R is its number of frames, or 1 for a video-level task."""
         encoded = {m: tokens(e, media_of(e, video, view), self.place) for m, e in self.encoders.items()}
         tracks = [track(video, encoded, self.plan.pipeline.fill_faces)]
-        scores = [scores_of(self.plan.task, self.place, module, tracks)[video.key] for module in self.classifiers]
-        return self.decider(np.stack(scores), video, self.setting)
+        task, overlap = self.plan.task, self.plan.pipeline.overlap
+        of_parts = [scores_of(task, self.place, module, tracks, overlap=overlap) for module in self.classifiers]
+        scores_KRL = np.stack([scores[video.key] for scores in of_parts])
+        part = self.scenes.assign(video, view) if self.scenes else 0
+        return self.decider(scores_KRL, video, self.setting, part)
 
 
 def decider_of(plan: Plan) -> Decider:
@@ -84,6 +89,7 @@ def save(
     plan: Plan,
     encoders: Mapping[str, Callable[[], Encoder]],
     classifiers: Sequence[Tensors],
+    scenes: Tensors,
     widths: Mapping[str, int],
     about: Mapping[str, Any],
 ) -> None:
@@ -97,6 +103,7 @@ def save(
         write_whole(building / f"encoder-{modality}.safetensors", to_bytes(state))
     for i, weights in enumerate(classifiers):
         write_whole(building / f"classifier-{i}.safetensors", to_bytes({k: v.contiguous() for k, v in weights.items()}))
+    write_whole(building / "scenes.safetensors", to_bytes({k: v.contiguous() for k, v in scenes.items()}))
     facts = {"plan": plan.describe(), "widths": dict(widths), "classifiers": len(classifiers), **about}
     write_whole(building / FILE, json.dumps(facts, indent=1, sort_keys=True, allow_nan=False).encode())
     shutil.rmtree(folder, ignore_errors=True)
@@ -120,7 +127,11 @@ def load(folder: Path, device: str = "cpu") -> Model:
         encoders[modality] = encoder
     states = [load_file(folder / f"classifier-{i}.safetensors") for i in range(facts["classifiers"])]
     modules = [restore(plan, place, state, facts["widths"]) for state in states]
-    return Model(plan, encoders, modules, decider_of(plan), facts["setting"], place, facts["data"] == "demo", facts)
+    decider, scenes = decider_of(plan), None
+    if decider.asks_part:
+        scenes = plan.partition.make(resources=resources).restore(load_file(folder / "scenes.safetensors"))
+    demo = facts["data"] == "demo"
+    return Model(plan, encoders, modules, scenes, decider, facts["setting"], place, demo, facts)
 
 
 def find(runs: Path, task: str, system: str | None = None) -> Path | None:

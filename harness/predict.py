@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.metrics import get
-from harness.types import Floats, Smoother, Video, Vote
+from harness.plugins import takes
+from harness.types import Floats, PartVote, Smoother, Video, Vote
 
 if TYPE_CHECKING:
     from harness.context import Context
@@ -25,19 +26,31 @@ ScoresOfParts = Mapping[str, Floats]  # video key -> scores_KRL
 class Decider:
     """The last stages of a pipeline: vote, then smooth (or the other way round), with the setting chosen on `inner`."""
 
-    vote: Vote
+    vote: Vote | PartVote
     smoother: Smoother
     order: str
     kind: Kind
 
-    def __call__(self, scores_KRL: Floats, video: Video, setting: float) -> Floats:
-        """scores_KRL of one video -> scores_RL."""
+    @property
+    def asks_part(self) -> bool:
+        """Whether the vote depends on the part that a video belongs to."""
+        return takes(self.vote, "part")
+
+    def __call__(self, scores_KRL: Floats, video: Video, setting: float, part: int) -> Floats:
+        """scores_KRL of one video, which belongs to `part` -> scores_RL."""
         if self.order == "smooth-vote":
-            return self.vote(np.stack([self.smoother(one_RL, video, setting) for one_RL in scores_KRL]), self.kind)
-        return self.smoother(self.vote(scores_KRL, self.kind), video, setting)
+            smooth_KRL = np.stack([self.smoother(one_RL, video, setting) for one_RL in scores_KRL])
+            return self._voted(smooth_KRL, part)
+        return self.smoother(self._voted(scores_KRL, part), video, setting)
+
+    def _voted(self, scores_KRL: Floats, part: int) -> Floats:
+        words: dict[str, Any] = {"part": part} if self.asks_part else {}
+        return self.vote(scores_KRL, self.kind, **words)
 
 
-def choose_setting(context: Context, decider: Decider, videos: Sequence[Video], scores: ScoresOfParts) -> float:
+def choose_setting(
+    context: Context, decider: Decider, videos: Sequence[Video], scores: ScoresOfParts, parts: Mapping[str, int]
+) -> float:
     """The smoother's candidate with the best P on `inner` (the first of equals), logged; 0 without candidates."""
     candidates = decider.smoother.candidates
     if not candidates:
@@ -47,7 +60,8 @@ def choose_setting(context: Context, decider: Decider, videos: Sequence[Video], 
     tried = []
     for candidate in candidates:
         stats = [
-            metric.stats(decider.kind.decide(decider(scores[v.key], v, candidate)), targets[v.key]) for v in videos
+            metric.stats(decider.kind.decide(decider(scores[v.key], v, candidate, parts[v.key])), targets[v.key])
+            for v in videos
         ]
         tried.append(float(metric.score(metric.merge(np.stack(stats))).mean()))
     chosen = float(candidates[int(np.argmax(tried))])

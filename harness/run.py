@@ -19,7 +19,7 @@ from harness.adapt import Adapted
 from harness.clips import Track, track
 from harness.context import Context
 from harness.encode import encode
-from harness.fit import fit, fit_parts, restore, scores_of, widths_of
+from harness.fit import fit, fit_parts, restore, scores_of, untrained, widths_of
 from harness.judge import Judged, judge
 from harness.partition import Parts, partition
 from harness.plugins import files_hash
@@ -59,14 +59,15 @@ def run_split(
     parts = stages.parts
     scores = stages.scores()
     decider = model.decider_of(context.plan)
-    setting = choose_setting(context, decider, split.inner, scores)
-    final = {video.key: decider(scores[video.key], video, setting) for video in split.held}
-    judged = judge(context, split.held, final) if split.name != "test" else None
+    setting = choose_setting(context, decider, split.inner, scores, parts.of)
+    final = {v.key: decider(scores[v.key], v, setting, parts.of[v.key]) for v in split.held}
+    judged = judge(context, split.held, final, parts.of) if split.name != "test" else None
     _leave_files(context, split, folder, final, parts, judged)
     if keep_model:
         about = {"setting": setting, "data": context.data, "split": split.name, "k": parts.k}
         builders = {m: one.build for m, one in stages.adapted.items()}
-        model.save(folder.path / "model", context.plan, builders, stages.classifiers(), stages.widths, about)
+        saved = (stages.classifiers(), parts.state, stages.widths)
+        model.save(folder.path / "model", context.plan, builders, *saved, about)
     cost = cost_of(context.store.visits, time.perf_counter() - began)
     row = row_of(context, split, parts, judged, facts, cost)
     records.write_row(folder.row(split.name), row)
@@ -87,10 +88,15 @@ class Stages:
     @cached_property
     def tracks(self) -> dict[str, Track]:
         """Every video of the split with its tokens, encoded now where the store lacks them."""
-        videos = (*self.split.train, *self.split.inner, *self.split.held)
+        videos = self.videos
         encoded = {m: encode(self.context, one, videos) for m, one in self.adapted.items()}
         fill = self.context.plan.pipeline.fill_faces
         return {v.key: track(v, {m: encoded[m][v.key] for m in encoded}, fill) for v in videos}
+
+    @property
+    def videos(self) -> tuple[Video, ...]:
+        """Every video whose tokens are needed, those of extra training data too."""
+        return (*self.split.train, *self.split.inner, *self.split.held, *self.context.extra_videos("fit"))
 
     @property
     def widths(self) -> dict[str, int]:
@@ -102,8 +108,11 @@ class Stages:
 
     def classifier(self, part: int) -> Entry:
         def compute() -> Entry:
-            own = [self.tracks[v.key] for v in self.split.train if self.parts.of[v.key] == part]
-            return fit(self.context, self.split, part, own, self._tracks_of(self.split.inner))
+            if self.context.plan.pipeline.train == "none":
+                return untrained(self.context, self.split, part, self.widths)
+            own = [v for v in self.split.train if self.parts.of[v.key] == part]
+            own += self.context.extra_videos("fit")  # every classifier learns from them: they have no scene
+            return fit(self.context, self.split, part, self._tracks_of(own), self._tracks_of(self.split.inner))
 
         return self.context.store.entry("fit", self.fit_parts(part), compute)
 
@@ -120,14 +129,21 @@ class Stages:
         entry = self.classifier(part)
         self.context.choices.append({"part": part, **entry.info})
         videos = (*self.split.inner, *self.split.held)
-        identity = {"classifier": self.fit_parts(part), "videos": [v.key for v in videos], "source": files_hash(SOURCE)}
+        identity = {
+            "classifier": self.fit_parts(part),
+            "videos": [v.key for v in videos],
+            "overlap": self.context.plan.pipeline.overlap,
+            "source": files_hash(SOURCE),
+        }
         return self.context.store.stage("predict", identity, lambda: self._predict(entry, videos))
 
     def _predict(self, classifier: Entry, videos: Sequence[Video]) -> Tensors:
         import torch
 
         module = restore(self.context.plan, self.context.place, classifier.tensors, self.widths)
-        scores = scores_of(self.context.plan.task, self.context.place, module, self._tracks_of(videos))
+        plan = self.context.plan
+        tracks = self._tracks_of(videos)
+        scores = scores_of(plan.task, self.context.place, module, tracks, overlap=plan.pipeline.overlap)
         return {key: torch.from_numpy(scores_RL) for key, scores_RL in scores.items()}
 
     def _tracks_of(self, videos: Sequence[Video]) -> list[Track]:

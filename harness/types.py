@@ -181,13 +181,16 @@ class Encoder(Protocol):
 
 
 class Scenes(Protocol):
-    """K parts of the training videos; `assign` places any video, held-out ones too (for the report)."""
+    """K parts of the training videos; `assign` places any video, held-out ones too."""
 
     k: int
     source: str  # where frames and face boxes came from: "layout", "detector NAME", "outer border"
 
     def assign(self, video: Video, view: View) -> int:
         """The part, 0 .. k-1, this video belongs to."""
+
+    def state(self) -> Mapping[str, Tensor]:
+        """All that `Partition.restore` needs to place videos as these scenes do, in another process."""
 
 
 class Partition(Protocol):
@@ -196,11 +199,20 @@ class Partition(Protocol):
     def fit(self, videos: Sequence[Video], view: View, seed: int) -> Scenes:
         """Learn the parts from training videos alone."""
 
+    def restore(self, state: Mapping[str, Tensor]) -> Scenes:
+        """Scenes from what their `state` told."""
+
 
 class Vote(Protocol):
     """scores_KRL -> scores_RL: one set of scores from K classifiers; `kind` tells what a vote is."""
 
     def __call__(self, scores_KRL: Floats, kind: Kind) -> Floats: ...
+
+
+class PartVote(Protocol):
+    """A vote that is also handed the `part` its video belongs to."""
+
+    def __call__(self, scores_KRL: Floats, kind: Kind, part: int) -> Floats: ...
 
 
 class Smoother(Protocol):
@@ -265,7 +277,28 @@ class Recipe:
     clip_grad: float = 1.0
     label_weights: Literal["none", "root", "frequency"] = "frequency"  # W of Eq. 1 and 2; "root": its square root
     augment: float = 1.0  # how strongly images and sounds are varied; 0: not at all
+    flip: float = 0.5  # chance that an image is mirrored
+    shift: float = 0.06  # an image moves by up to this share of its size, times `augment`
+    crop: float = 1.0  # a random crop keeps at least this share of an image's area; 1: no crop
+    colour: float = 0.0  # contrast and saturation change by up to this share, times `augment`
+    erase: float = 0.0  # chance that a random rectangle of an image is blanked
+    sampling: Literal["uniform", "balanced"] = "uniform"  # "balanced": rare labels as often as frequent ones
     source: str = ""
+
+
+@dataclass(frozen=True)
+class Extra:
+    """Labelled data of another source that joins the train part, and no other (paper 4.2). Labels match by name."""
+
+    data: str  # the name of its reader; `--data NAME=PATH` says where it lies
+    labels: str = ""  # those kept, separated by commas; "": every one that it shares with the task
+    cap: int = 0  # most labelled rows (stills, frames) taken; 0: all
+    stages: Literal["adapt", "fit", "adapt,fit"] = "adapt"
+    source: str = ""
+
+    def joins(self, stage: str) -> bool:
+        """Whether it is used in this stage."""
+        return stage in self.stages.split(",")
 
 
 @dataclass(frozen=True)
@@ -282,8 +315,11 @@ class Pipeline:
     vote: str = "mean"
     postprocess: Component = Component("none")
     order: Literal["vote-smooth", "smooth-vote"] = "vote-smooth"
+    overlap: int = 0  # frames that neighbouring clips share at prediction; their scores are averaged
     adapt: Mapping[str, Recipe] = field(default_factory=dict)  # modality -> recipe; absent: frozen
     fill_faces: Literal["nearest", "mask"] = "nearest"
     partial_rows: Literal["any", "all", "mask"] = "any"  # AU rows with some invalid labels
+    extra_train: Mapping[str, Extra] = field(default_factory=dict)
+    train: Literal["task", "extra", "none"] = "task"  # on the task's videos; on `extra_train` alone; nothing is trained
     tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

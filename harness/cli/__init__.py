@@ -14,6 +14,7 @@ from harness.errors import HarnessError
 COMMANDS = {
     "run": "harness.cli.run:run",
     "leaderboard": "harness.cli.leaderboard:leaderboard",
+    "ablate": "harness.cli.ablate:ablate",
     "compare": "harness.cli.compare:compare",
     "data": "harness.cli.data:data",
     "predict": "harness.cli.predict:predict",

@@ -26,12 +26,23 @@ if TYPE_CHECKING:
     metavar="SPLIT",
     help="official, fold-1 .. fold-5, folds-mean, folds-pooled.",
 )
+@click.option(
+    "--method",
+    type=click.Choice(["studentised", "percentile", "bca"]),
+    default="studentised",
+    show_default=True,
+    help="Of the interval.",
+)
+@click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True)
+@click.option("--draws", type=click.IntRange(min=100), default=10_000, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the draws.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; scores as fractions.")
-def compare(runs: Sequence[Path], split: str, as_json: bool) -> None:  # fmt: skip
+def compare(runs: Sequence[Path], split: str, as_json: bool, **how: Any) -> None:  # fmt: skip
     """Compare each run with the first: the difference per label and for P, its 95 % interval and p-value.
 
-    Recordings are drawn with replacement, the same ones for both runs (paired cluster bootstrap). Runs that were
-    judged on different data, rows, fold lists or task versions are refused.
+    Recordings are drawn with replacement, the same ones for both runs (paired cluster bootstrap). With more than two
+    runs, p-values are also corrected for their number (Holm), for P and for each label. Runs that were judged on
+    different data, rows, fold lists or task versions are refused.
 
     \b
     harness compare runs/expr/linear@demo/0123456789ab runs/expr/netease_abaw6@demo/ba9876543210
@@ -43,23 +54,34 @@ def compare(runs: Sequence[Path], split: str, as_json: bool) -> None:  # fmt: sk
     if len(runs) < 2:
         raise UserError("Expected two runs or more to compare, came one: harness compare RUN RUN")
     first, *others = (read_judged(run, split) for run in runs)
-    found = [(other, compared(first, other)) for other in others]
+    found = [(other, compared(first, other, **how)) for other in others]
+    corrected = corrected_p([difference for _, difference in found])
     if as_json:
-        click.echo(json.dumps([_as_json(first, other, difference) for other, difference in found], indent=1))
+        told = [_as_json(first, *one, p_M) for one, p_M in zip(found, corrected, strict=True)]
+        click.echo(json.dumps(told, indent=1))
         return
-    for other, difference in found:
-        _show(first, other, difference)
-    if len(found) > 1:
-        click.echo("p-values are not corrected for the number of comparisons", err=True)
+    for (other, difference), p_M in zip(found, corrected, strict=True):
+        _show(first, other, difference, p_M if len(found) > 1 else None)
 
 
-def _as_json(first: Judged, other: Judged, difference: Difference) -> dict[str, Any]:
+def corrected_p(differences: Sequence[Difference]) -> list[list[float]]:
+    """Of each comparison, Holm's p-values of every label and of P: corrected over comparisons, label by label."""
+    from harness.intervals import holm
+
+    by_score = zip(*([one.p_value for one in (*d.labels, d.p)] for d in differences), strict=True)
+    return [list(of_one) for of_one in zip(*(holm(p) for p in by_score), strict=True)]
+
+
+def _as_json(first: Judged, other: Judged, difference: Difference, corrected: Sequence[float]) -> dict[str, Any]:
     row = first.row
     return {
         "task": row["task"], "data": row["data"]["name"], "split": row["split"], "metric": row["metric"],
         "first": _who(first), "other": _who(other),
-        "P": asdict(difference.p),
-        "labels": {label: asdict(one) for label, one in zip(row["labels"], difference.labels, strict=True)},
+        "P": {**asdict(difference.p), "p_holm": corrected[-1]},
+        "labels": {
+            label: {**asdict(one), "p_holm": p}
+            for label, one, p in zip(row["labels"], difference.labels, corrected[:-1], strict=True)
+        },
         "interval": {"method": f"paired cluster bootstrap, {difference.method}", "level": difference.level,
                      "draws": difference.draws, "clusters": difference.clusters},
     }  # fmt: skip
@@ -72,7 +94,7 @@ def _who(judged: Judged) -> dict[str, Any]:
     }
 
 
-def _show(first: Judged, other: Judged, difference: Difference) -> None:
+def _show(first: Judged, other: Judged, difference: Difference, corrected: Sequence[float] | None) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -85,24 +107,28 @@ def _show(first: Judged, other: Judged, difference: Difference) -> None:
         title=Text(f"{row['task']}, {row['split']}, {row['data']['name']} data: {METRICS[metric]}"),
         title_justify="left",
     )
-    for title in ("", "first", "other", "other - first", f"{100 * difference.level:g} % interval", "p"):
+    p_titles = ("p", "Holm") if corrected else ("p",)
+    for title in ("", "first", "other", "other - first", f"{100 * difference.level:g} % interval", *p_titles):
         table.add_column(Text(title), justify="right" if title else "left", no_wrap=True)
-    for label, one in [*zip(row["labels"], difference.labels, strict=True), ("P", difference.p)]:
+    for i, (label, one) in enumerate([*zip(row["labels"], difference.labels, strict=True), ("P", difference.p)]):
         scores = [
             judged.row["score"]["P"] if one is difference.p else judged.row["score"]["labels"][label]
             for judged in (first, other)
         ]
-        cells = [*(printed(score["value"], metric) for score in scores), _signed(one.value, metric)]
-        interval = f"[{_signed(one.low, metric)}, {_signed(one.high, metric)}]"
-        table.add_row(*map(Text, (label, *cells, interval, f"{one.p_value:.4f}")))
+        cells = [*(printed(score["value"], metric) for score in scores), signed(one.value, metric)]
+        interval = f"[{signed(one.low, metric)}, {signed(one.high, metric)}]"
+        p = [f"{one.p_value:.4f}", *([f"{corrected[i]:.4f}"] if corrected else [])]
+        table.add_row(*map(Text, (label, *cells, interval, *p)))
     console.print(table)
     for title, judged in (("first", first), ("other", other)):
         partial = f" [{judged.row['partial']}]" if judged.row["partial"] else ""
         console.print(f"{title}: {judged.name}, run {judged.row['run']}{partial}", markup=False, soft_wrap=True)
-    console.print(f"{difference.draws:,} draws of {difference.clusters} recordings", markup=False)
+    how = f"{difference.draws:,} draws of {difference.clusters} recordings, {difference.method}"
+    console.print(how, markup=False)
 
 
-def _signed(value: float, metric: str) -> str:
+def signed(value: float, metric: str) -> str:
+    """A difference as tables print it, with its sign."""
     from harness.board_tables import printed
 
     text = printed(value, metric)

@@ -179,7 +179,7 @@ def _show(lines: Sequence[Line], split: str) -> None:
     from harness.board import grouped
     from harness.board_overview import system_rows
     from harness.board_rows import DEMO
-    from harness.board_tables import METRICS, printed_interval
+    from harness.board_tables import METRICS, printed_p
 
     console = Console(highlight=False)
     for (_, data), of_data in grouped(lines, lambda line: (line.data != DEMO, line.data)):
@@ -195,7 +195,7 @@ def _show(lines: Sequence[Line], split: str) -> None:
         for row in rows:
             seed = "" if row.first.seed is None else str(row.first.seed)
             who = (row.first.name, row.first.profile or "published", seed)
-            found = (" / ".join(printed_interval(o.p, o.metric) for o in row.by_task[task]) for task in tasks)
+            found = (" / ".join(printed_p(o) for o in row.by_task[task]) for task in tasks)
             scores = (cell.replace(" [", "\n[") for cell in found)
             table.add_row(*map(Text, (*who, *scores)))
         console.print(table)

@@ -46,7 +46,7 @@ SHORTHANDS = {"fusion": "fusion", "partition": "partition", "vote": "vote", "pos
 )
 @click.option("--fusion", metavar="NAME", help="Swap the fusion.")
 @click.option("--partition", metavar="NAME", help="Swap the partition, e.g. whole (a single classifier).")
-@click.option("--vote", metavar="NAME", help="Swap the vote: majority, mean.")
+@click.option("--vote", metavar="NAME", help="Swap the vote: majority, mean, routed.")
 @click.option("--postprocess", metavar="NAME", help="Swap the postprocessor: gaussian, none.")
 @click.option(
     "--set", "sets", multiple=True, metavar="FIELD=VALUE", help="Set a field of the pipeline, e.g. fit.lr=3e-4."
@@ -98,7 +98,7 @@ def run(plugin: str, task: str, as_json: bool, dry_run: bool, quiet: bool, verbo
 
     console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
     request = request_of(plugin, words)
-    _fix_threads(request.threads)
+    fix_threads(request.threads)
     check_device(request.device)
     plugins = load()
     tasks = sorted(plugins.provided("tasks")) if task == "all" else [task]
@@ -201,15 +201,23 @@ def _print_row(row: Mapping[str, Any], new: bool, console: Console, *, verbose: 
     note = f" [{row['partial']}]" if row["partial"] else ""
     again = "" if new else " (finished before)"
     console.print(f"{title}: P {p['value']:.4f}, 95 % [{p['low']:.4f}, {p['high']:.4f}]{note}{again}", markup=False)
+    few = row["score"]["interval"].get("few_clusters")
+    if few:
+        console.print(f"  few recordings decide on {', '.join(few)}: the interval is likely too narrow", markup=False)
     labels = ", ".join(f"{label} {one['value']:.3f}" for label, one in row["score"]["labels"].items())
     console.print(f"  {labels}", markup=False)
     if verbose:
+        for part, one in ((row["parts"] or {}).get("scores") or {}).items():
+            few = ", too few to say much" if one["few"] else ""
+            where = f"{one['videos']} videos of {one['recordings']} recordings{few}"
+            console.print(f"  {part}: P {one['P']:.4f} on {where}", markup=False)
         for choice in row["choices"]:
             console.print(f"  chosen: {choice}", markup=False)
         console.print(f"  cost: {row['cost']}", markup=False)
 
 
-def _fix_threads(threads: int) -> None:
+def fix_threads(threads: int) -> None:
+    """How many processor threads arithmetic takes, from now on."""
     import torch
 
     torch.set_num_threads(threads)

@@ -1,4 +1,4 @@
-"""Transformer-based multi-modal fusion (paper 3.2): tokens side by side, four encoder layers, one linear layer.
+"""Transformer-based multi-modal fusion (paper 3.2): tokens joined, four encoder layers, one linear layer.
 
 Shapes: B clips, T image tokens of a clip, N tokens of a modality, A all tokens of a clip, D width, L labels.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -77,7 +78,29 @@ class TokenFusion(nn.Module):
         return _waves(frames, self.absent_D.shape[0]).to(tokens_BND)
 
 
-def transformer_4x(
+class FramewiseFusion(TokenFusion):
+    """The lab's published variant: each frame's token holds its image, the clip's sound and its words side by side.
+
+    [image | audio | text] of a frame, each projected to `width`, are joined along the width and narrowed to `width`
+    again, then go through the same layers. A frame without an image token is never attended to, but asks.
+    """
+
+    def __init__(self, widths: Mapping[str, int], outputs: int, **sizes: Any) -> None:
+        super().__init__(widths, outputs, **sizes)
+        width = self.absent_D.shape[0]
+        self.join = nn.Linear(len(self.order) * width, width)
+
+    def forward(self, tokens: Mapping[str, Tensor], mask: Mapping[str, Tensor]) -> Tensor:
+        """As `TokenFusion.forward`."""
+        frames, present_BT = tokens["image"].shape[1], mask["image"]
+        parts = [self._embed(m, tokens[m], mask[m]).expand(-1, frames, -1) for m in self.order]
+        hidden_BT = ~present_BT & present_BT.any(dim=1, keepdim=True)
+        fused_BTD = self.encoder(self.join(torch.cat(parts, dim=-1)), src_key_padding_mask=hidden_BT)
+        return self.head(self.dropout(fused_BTD))
+
+
+def fusion(
+    form: type[TokenFusion],
     widths: Mapping[str, int],
     outputs: int,
     *,
@@ -88,7 +111,7 @@ def transformer_4x(
     dropout: float = 0.3,
     positions: Literal["none", "learned", "sinusoidal"] = "none",
 ) -> TokenFusion:
-    """The paper's fusion: `widths` is the token width of each modality ("image" among them), `outputs` the labels.
+    """A fusion of this form: `widths` is the token width of each modality ("image" among them), `outputs` the labels.
 
     Four layers and dropout 0.3 are the paper's; width, heads, feed-forward width and no positions are from published
     code of the same lab. UserError for sizes that do not fit together.
@@ -99,7 +122,7 @@ def transformer_4x(
         raise UserError(f"transformer_4x: width={width} is no multiple of heads={heads}")
     if positions not in ("none", "learned", "sinusoidal") or (positions == "sinusoidal" and width % 2):
         raise UserError(f"positions: expected none, learned, or sinusoidal with an even width; came {positions!r}")
-    return TokenFusion(
+    return form(
         widths,
         outputs,
         width=width,
@@ -109,6 +132,10 @@ def transformer_4x(
         dropout=dropout,
         positions=positions,
     )
+
+
+transformer_4x = partial(fusion, TokenFusion)
+transformer_4x_framewise = partial(fusion, FramewiseFusion)
 
 
 def _vector(width: int) -> nn.Parameter:

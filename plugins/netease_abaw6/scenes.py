@@ -6,36 +6,38 @@ k-means, fitted on training videos alone. Shapes: V videos, D descriptor, K part
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import MissingData, UserError, unknown
 from harness.progress import Progress, silent
-from harness.types import Box, Detector, SceneFrame, Video, View
+from harness.types import Box, Detector, Image, SceneFrame, Video, View
+from netease_abaw6.scene_descriptor import mask_faces, mask_inside
+from netease_abaw6.scene_parts import cluster, merge_small
 
 if TYPE_CHECKING:
-    from sklearn.preprocessing import StandardScaler
+    from torch import Tensor
 
     from harness.resources import Resources
 
 Floats64 = NDArray[np.float64]
+Descriptor = Callable[[Image, NDArray[np.float32]], Floats64]  # (image, background_HW) -> descriptor_D
 
 
 @dataclass(frozen=True)
 class Backgrounds:
-    """How a video's frames become one descriptor: how many, and how faces are found where the layout is silent."""
+    """How a video's frames become one descriptor: how many, by what, and how faces are found where no layout tells."""
 
     frames: int
+    describe_one: Descriptor
     detector: Detector | None
 
     def describe(self, video: Video, view: View) -> tuple[Floats64 | None, set[str]]:
         """The mean descriptor_D over the frames, None where the video has none; and where its face boxes came from."""
-        from netease_abaw6.scene_descriptor import describe, mask_faces, mask_inside
-
         rows, sources = [], set()
         for frame in view.scene(video, self.frames):
             boxes, source = self._boxes(frame)
@@ -43,7 +45,7 @@ class Backgrounds:
             background_HW = mask_inside(height, width) if boxes is None else mask_faces(height, width, boxes)
             if not background_HW.any():  # a face that fills the frame leaves nothing but its rim
                 background_HW, source = mask_inside(height, width), "outer border"
-            rows.append(describe(frame.image, background_HW))
+            rows.append(self.describe_one(frame.image, background_HW))
             sources.add(source)
         return (np.mean(rows, axis=0) if rows else None), sources
 
@@ -59,14 +61,18 @@ class Backgrounds:
 class FittedScenes:
     """Parts 0 .. k-1. A video without any frame goes to the part with most training videos."""
 
-    k: int
     source: str
     backgrounds: Backgrounds
-    scaler: StandardScaler
+    mean_D: Floats64  # of training descriptors, and their deviation
+    scale_D: Floats64
     axes: Floats64  # descriptor width x components
     centres: Floats64  # K x components
     largest: int
     known: dict[str, int] = field(default_factory=dict)  # by video key, so that no frame is decoded twice
+
+    @property
+    def k(self) -> int:
+        return len(self.centres)
 
     def assign(self, video: Video, view: View) -> int:
         """The part whose centre is nearest to this video's background."""
@@ -75,8 +81,16 @@ class FittedScenes:
             self.known[video.key] = self.largest if descriptor_D is None else self._nearest(descriptor_D)
         return self.known[video.key]
 
+    def state(self) -> Mapping[str, Tensor]:
+        """The standardisation, the axes and the centres; not the names of the videos seen."""
+        import torch
+
+        arrays = {"mean": self.mean_D, "scale": self.scale_D, "axes": self.axes, "centres": self.centres}
+        tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+        return {**tensors, "largest": torch.tensor(self.largest)}
+
     def _nearest(self, descriptor_D: Floats64) -> int:
-        reduced_D = (self.scaler.transform(descriptor_D[None]) @ self.axes)[0]
+        reduced_D = ((descriptor_D - self.mean_D) / self.scale_D) @ self.axes
         return int(np.linalg.norm(self.centres - reduced_D, axis=1).argmin())
 
 
@@ -85,6 +99,7 @@ class ScenePartition:
     """See `scenes`."""
 
     k: int
+    most: int
     components: int
     minimum: int
     backgrounds: Backgrounds
@@ -92,7 +107,6 @@ class ScenePartition:
 
     def fit(self, videos: Sequence[Video], view: View, seed: int) -> FittedScenes:
         """Learn the parts; MissingData where no training video has an uncropped frame."""
-        from sklearn.cluster import KMeans
         from sklearn.preprocessing import StandardScaler
 
         rows, seen, sources = [], [], set()
@@ -111,43 +125,60 @@ class ScenePartition:
         standard_VD = scaler.transform(np.stack(rows))
         axes_DC = np.linalg.svd(standard_VD, full_matrices=False)[2][: self.components].T  # PCA: the mean is gone
         reduced_VD = standard_VD @ axes_DC
-        k = min(self.k, len(np.unique(reduced_VD.round(9), axis=0)))
-        part_V = KMeans(k, n_init=10, random_state=seed % 2**32).fit(reduced_VD).labels_
-        part_V = merge_small(reduced_VD, part_V, self.minimum)
-        centres_KD = np.stack([reduced_VD[part_V == part].mean(axis=0) for part in range(part_V.max() + 1)])
+        part_V = merge_small(reduced_VD, cluster(reduced_VD, self.k, self.most, seed), self.minimum)
         return FittedScenes(
-            k=len(centres_KD),
             source=_told(sources, len(videos) - len(seen)),
             backgrounds=self.backgrounds,
-            scaler=scaler,
+            mean_D=scaler.mean_,
+            scale_D=scaler.scale_,
             axes=axes_DC,
-            centres=centres_KD,
+            centres=np.stack([reduced_VD[part_V == part].mean(axis=0) for part in range(part_V.max() + 1)]),
             largest=int(np.bincount(part_V).argmax()),
             known={video.key: int(part) for video, part in zip(seen, part_V, strict=True)},
         )
 
+    def restore(self, state: Mapping[str, Tensor]) -> FittedScenes:
+        """Scenes that place new videos as those did whose `state` this is."""
+        arrays = {name: tensor.numpy() for name, tensor in state.items()}
+        return FittedScenes(
+            source="a saved model",
+            backgrounds=self.backgrounds,
+            mean_D=arrays["mean"],
+            scale_D=arrays["scale"],
+            axes=arrays["axes"],
+            centres=arrays["centres"],
+            largest=int(arrays["largest"]),
+        )
+
 
 def scenes(
+    descriptor: str = "offline",
     *,
     k: int = 4,
-    descriptor: Literal["offline"] = "offline",
+    most: int = 8,
     components: int = 16,
     frames: int = 5,
     minimum: int = 3,
     detector: str | None = None,
     detector_weights: str | None = None,
+    weights: str = "hub",
     resources: Resources | None = None,
 ) -> ScenePartition:
-    """At most `k` parts by the look of the background of `frames` frames a video.
+    """At most `k` parts by the look of the background of `frames` frames a video; k=0: 2 to `most`, by silhouette.
 
-    `components` are kept by the PCA; a part of fewer than `minimum` training videos is merged into the nearest.
+    `descriptor` is "offline" (colour, brightness and edges; needs no weights) or "timm:MODEL", that model's pooled
+    features, with `weights` "hub", a file's path, or "random": as a name, `scenes:timm:resnet18`. `components` are kept
+    by the PCA; a part of fewer than `minimum` training videos is merged into the nearest.
     Faces are masked by the layout's boxes; where it has none, by this bundle's `detector`; without one, only the outer
     border of the frame is looked at. Which of these it was stands in `Scenes.source`.
     """
-    if descriptor != "offline":
-        raise UserError(f"descriptor={descriptor!r}: the only one known is 'offline'")
-    if min(k, components, frames, minimum) < 1:
-        raise UserError(f"k={k}, components={components}, frames={frames} and minimum={minimum} must be 1 or more")
+    if k < 0 or min(components, frames, minimum) < 1:
+        raise UserError(
+            f"scenes: expected k of 0 (by silhouette) or more, and components, frames and minimum of 1 or more; "
+            f"came k={k}, components={components}, frames={frames}, minimum={minimum}"
+        )
+    if k == 0 and most < 2:
+        raise UserError(f"scenes: k=0 chooses among 2 to `most` parts; expected most of 2 or more, came {most}")
     finder = None
     if detector is not None:
         from netease_abaw6.detectors import DETECTORS
@@ -156,20 +187,22 @@ def scenes(
             raise unknown("detector", detector, DETECTORS)
         finder = DETECTORS[detector](detector_weights)
     progress = resources.progress if resources is not None else silent
-    return ScenePartition(k, components, minimum, Backgrounds(frames, finder), progress)
+    device = resources.device if resources is not None else "cpu"
+    backgrounds = Backgrounds(frames, _descriptor(descriptor, weights, device), finder)
+    return ScenePartition(k, most, components, minimum, backgrounds, progress)
 
 
-def merge_small(reduced_VD: Floats64, part_V: NDArray[np.int32], minimum: int) -> NDArray[np.int64]:
-    """Merge the smallest part into the one with the nearest mean while it has fewer than `minimum` videos; renumber."""
-    part_V = np.unique(part_V, return_inverse=True)[1]
-    while part_V.max() > 0 and np.bincount(part_V).min() < minimum:
-        small = int(np.bincount(part_V).argmin())
-        means_KD = np.stack([reduced_VD[part_V == part].mean(axis=0) for part in range(part_V.max() + 1)])
-        distance_K = np.linalg.norm(means_KD - means_KD[small], axis=1)
-        distance_K[small] = np.inf
-        part_V = np.where(part_V == small, int(distance_K.argmin()), part_V)
-        part_V = np.unique(part_V, return_inverse=True)[1]
-    return part_V
+def _descriptor(name: str, weights: str, device: str) -> Descriptor:
+    kind, colon, model = name.partition(":")
+    if name == "offline":
+        from netease_abaw6.scene_descriptor import describe
+
+        return describe
+    if kind == "timm" and colon:
+        from netease_abaw6.scene_embedding import timm_embedding
+
+        return timm_embedding(model, weights, device)
+    raise unknown("descriptor of scenes", name, ("offline", "timm:MODEL"))
 
 
 def _told(sources: set[str], without: int) -> str:

@@ -30,7 +30,7 @@ def test_a_line_says_what_its_row_says(make_run: MakeRun):
     assert line.labels == {label: Score(**one) for label, one in score["labels"].items()}
     assert (line.full_name, line.run, line.published) == ("linear@demo seed 0", "run0", "")
     assert line.remarks == (
-        "Intervals: 95 %, cluster bootstrap, percentile, 200 draws of raw recordings, for these trained models.",
+        "Intervals: 95 %, cluster bootstrap, studentised, 200 draws of raw recordings, for these trained models.",
     )
 
 

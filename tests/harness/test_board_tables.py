@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.board_rows import Line, Score
-from harness.board_tables import Page, Table, escape_latex, escape_markdown, printed, printed_interval, render
+from harness.board_tables import Page, Table, escape_latex, escape_markdown, printed, printed_p, render
 
 VA = ("demo", "va", "Valence-arousal", "ccc", "official")
 RUN = Line(*VA, "a|b_c", Score(0.5, 0.4, 0.6), {"valence": Score(0.51234, 0.4, 0.6)}, profile="demo", seed=0, run="r1")
@@ -21,8 +22,17 @@ def test_units_follow_the_metric():
     assert printed(0.123456, "f1") == "12.35"
     assert printed(0.123456, "ccc") == printed(0.123456, "pearson") == "0.1235"
     assert printed(-0.00001, "ccc") == "0.0000"
-    assert printed_interval(Score(0.5, 0.25, 0.75), "f1") == "50.00 [25.00, 75.00]"
-    assert printed_interval(Score(0.5), "f1") == "50.00"
+    f1 = dataclasses.replace(RUN, metric="f1", p=Score(0.5, 0.25, 0.75))
+    assert printed_p(f1) == "50.00 [25.00, 75.00]"
+    assert printed_p(dataclasses.replace(f1, p=Score(0.5))) == "50.00"
+
+
+def test_where_few_recordings_decide_there_is_a_dagger():
+    few = dataclasses.replace(RUN, few=frozenset({"valence"}))
+    page = dataclasses.replace(PAGE, tables=(Table("Official", "systems", (few, PAPER)),))
+    lines = render(page, "md").decode().splitlines()
+    assert "| a\\|b_c | demo | 0 | 0.5000 [0.4000, 0.6000]† | 0.5123† | run r1 |" in lines
+    assert "| T: m |  |  | 0.2500 | 0.2500 | published [1] |" in lines
 
 
 def test_markdown():

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from harness import bootstrap, metrics
+from harness import bootstrap, intervals, metrics
+from harness.errors import UserError
 
 Array = NDArray[Any]
 Rows = list[tuple[str, Array, Array]]  # group, pred_RL, target_RL
@@ -86,7 +87,8 @@ def test_every_draw_equals_naive_resampling(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(NAIVE))
 def test_the_interval_is_the_percentiles_of_the_naive_draws(name: str) -> None:
     rows = world(name)
-    found = bootstrap.interval(metrics.get(name), *statistics(name, rows), draws=DRAWS, seed=4, level=0.9)
+    words: dict[str, Any] = {"draws": DRAWS, "seed": 4, "level": 0.9, "method": "percentile"}
+    found = bootstrap.interval(metrics.get(name), *statistics(name, rows), **words)
     naive_BL = np.array([resampled(name, rows, counts_G) for counts_G in all_weights(20, DRAWS, 4)])
     points_L = resampled(name, rows, np.ones(20, dtype=int))
     for estimate, point, drawn_B in zip(found.labels, points_L, naive_BL.T, strict=True):
@@ -101,7 +103,7 @@ def test_the_interval_is_the_percentiles_of_the_naive_draws(name: str) -> None:
 def test_the_folds_mean_draws_within_each_fold(name: str) -> None:
     folds = [[(f"fold{i} {group}", *rest) for group, *rest in world(name, seed=i)] for i in range(3)]
     given = [statistics(name, rows) for rows in folds]
-    found = bootstrap.folds_mean(metrics.get(name), given, draws=DRAWS, seed=2)
+    found = bootstrap.folds_mean(metrics.get(name), given, draws=DRAWS, seed=2, method="percentile")
     naive_FBL = [
         [resampled(name, rows, counts_G) for counts_G in all_weights(20, DRAWS, 2, fold)]
         for fold, rows in enumerate(folds)
@@ -141,23 +143,99 @@ def test_the_order_of_videos_changes_nothing(name: str) -> None:
     )
 
 
+@pytest.mark.parametrize("name", sorted(NAIVE))
+def test_the_studentised_interval_by_hand(name: str) -> None:
+    """Standard errors by leaving each drawn recording's rows slightly lighter, in rows; the rest by its definition."""
+    rows = world(name, videos=24, groups=12)
+    metric = metrics.get(name)
+    counts_BG = all_weights(12, DRAWS, 3)
+
+    def score(weights_G: Array) -> Array:
+        return np.append(*(lambda s: (s, s.mean()))(weighted_score(name, rows, weights_G)))
+
+    def error(weights_G: Array, step: float = 1e-4) -> Array:
+        moved = [(score(weights_G + step * e_G) - score(weights_G - step * e_G)) / (2 * step) for e_G in np.eye(12)]
+        return np.asarray(np.sqrt((weights_G[:, None] * np.array(moved) ** 2).sum(axis=0)))
+
+    point_M, error_M = score(np.ones(12)), error(np.ones(12))
+    t_BM = np.array([(score(w_G) - point_M) / error(w_G) for w_G in counts_BG.astype(float)])
+    found = bootstrap.interval(metric, *statistics(name, rows), draws=DRAWS, seed=3, level=0.8)
+    low_M = point_M - np.quantile(t_BM, 0.9, axis=0, method="higher") * error_M
+    high_M = point_M - np.quantile(t_BM, 0.1, axis=0, method="lower") * error_M
+    estimates = [*found.labels, found.p]
+    np.testing.assert_allclose([e.low for e in estimates], np.clip(low_M, *metric.bounds), atol=1e-6)
+    np.testing.assert_allclose([e.high for e in estimates], np.clip(high_M, *metric.bounds), atol=1e-6)
+    assert found.method == "studentised"
+
+
+def weighted_score(name: str, rows: Rows, weights_G: Array) -> Array:
+    """The scores with every row counted as often as its recording weighs, which need not be a whole number."""
+    names = sorted({group for group, _, _ in rows})
+    weight_R = np.concatenate([np.full(len(pred), weights_G[names.index(group)]) for group, pred, _ in rows])
+    pred_RL, target_RL = (np.concatenate([row[side] for row in rows]) for side in (1, 2))
+    if name == "f1":
+        tp = weight_R @ (pred_RL * target_RL)
+        return np.asarray(2 * tp / (weight_R @ (pred_RL + target_RL)))
+    mean_p, mean_t = (np.average(side, axis=0, weights=weight_R) for side in (pred_RL, target_RL))
+    cov, var_p, var_t = (
+        np.average(a * b, axis=0, weights=weight_R)
+        for a, b in (
+            (pred_RL - mean_p, target_RL - mean_t),
+            (pred_RL - mean_p, pred_RL - mean_p),
+            (target_RL - mean_t, target_RL - mean_t),
+        )
+    )
+    if name == "ccc":
+        return np.asarray(2 * cov / (var_p + var_t + (mean_p - mean_t) ** 2))
+    return np.asarray(cov / np.sqrt(var_p * var_t))
+
+
+def test_bca_equals_scipy() -> None:
+    """Same draws, the jackknife's acceleration instead of the influences': scipy resamples recordings as one sample."""
+    from scipy.stats import bootstrap as scipy_bootstrap
+
+    rng = np.random.default_rng(1)
+    tp_G = rng.integers(5, 60, 80)
+    stats_GLk = np.stack([tp_G * 3, tp_G, rng.integers(0, 30, 80), rng.integers(0, 30, 80)], axis=-1)[:, None]
+    f1 = metrics.get("f1")
+
+    def score(indices: Array, axis: int = -1) -> Array:
+        return np.asarray(f1.score(stats_GLk[indices.astype(int)].sum(axis=axis - 2 if axis < 0 else axis)))[..., 0]
+
+    names = [f"{i:03}" for i in range(80)]
+    ours = bootstrap.interval(f1, stats_GLk, names, draws=20_000, method="bca").p
+    theirs = scipy_bootstrap(
+        (np.arange(80),), score, method="BCa", n_resamples=20_000, random_state=np.random.default_rng(0), batch=500
+    ).confidence_interval
+    plain = bootstrap.interval(f1, stats_GLk, names, draws=20_000, method="percentile").p
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=2e-3)
+    assert (ours.low, ours.high) != pytest.approx((plain.low, plain.high), abs=1e-5)
+
+
+def test_an_unknown_method_is_named() -> None:
+    with pytest.raises(UserError, match=r"'bcaa'\. Did you mean 'bca'"):
+        bootstrap.interval(metrics.get("f1"), *statistics("f1", world("f1")), draws=9, method="bcaa")
+
+
 # -- comparisons ---------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("method", intervals.METHODS)
 @pytest.mark.parametrize("name", sorted(NAIVE))
-def test_identical_systems_differ_by_nothing(name: str) -> None:
+def test_identical_systems_differ_by_nothing(name: str, method: str) -> None:
     stats_VLk, groups = statistics(name, world(name))
-    found = bootstrap.paired(metrics.get(name), stats_VLk, stats_VLk.copy(), groups, draws=DRAWS)
+    found = bootstrap.paired(metrics.get(name), stats_VLk, stats_VLk.copy(), groups, draws=DRAWS, method=method)
     assert {found.p, *found.labels} == {bootstrap.Contrast(0.0, 0.0, 0.0, 1.0)}
 
 
+@pytest.mark.parametrize("method", intervals.METHODS)
 @pytest.mark.parametrize("name", sorted(NAIVE))
-def test_swapping_two_systems_mirrors_exactly(name: str) -> None:
+def test_swapping_two_systems_mirrors_exactly(name: str, method: str) -> None:
     metric = metrics.get(name)
     a_VLk, groups = statistics(name, world(name, skill=0.6))
     b_VLk, _ = statistics(name, world(name, skill=0.5))
-    one = bootstrap.paired(metric, a_VLk, b_VLk, groups, draws=DRAWS)
-    other = bootstrap.paired(metric, b_VLk, a_VLk, groups, draws=DRAWS)
+    one = bootstrap.paired(metric, a_VLk, b_VLk, groups, draws=DRAWS, method=method)
+    other = bootstrap.paired(metric, b_VLk, a_VLk, groups, draws=DRAWS, method=method)
     for x, y in zip((one.p, *one.labels), (other.p, *other.labels), strict=True):
         assert (x.value, x.low, x.high, x.p_value) == (-y.value, -y.high, -y.low, y.p_value)
     assert one.p.value != 0
@@ -168,7 +246,7 @@ def test_a_difference_is_that_of_the_naive_draws(name: str) -> None:
     good, bad = world(name, skill=0.9), world(name, skill=0.1)
     a_VLk, groups = statistics(name, good)
     b_VLk, _ = statistics(name, bad)
-    found = bootstrap.paired(metrics.get(name), a_VLk, b_VLk, groups, draws=DRAWS)
+    found = bootstrap.paired(metrics.get(name), a_VLk, b_VLk, groups, draws=DRAWS, method="percentile")
     drawn_B = np.array(
         [
             resampled(name, good, counts_G).mean() - resampled(name, bad, counts_G).mean()
@@ -184,7 +262,7 @@ def test_the_p_value_counts_the_smaller_side_plus_one() -> None:
     stats_VLk, groups = statistics("ccc", world("ccc", skill=0.5))
     other_VLk, _ = statistics("ccc", world("ccc", skill=0.52))
     ccc = metrics.get("ccc")
-    found = bootstrap.paired(ccc, stats_VLk, other_VLk, groups, draws=500)
+    found = bootstrap.paired(ccc, stats_VLk, other_VLk, groups, draws=500, method="percentile")
     counts_BG = all_weights(20, 500)
     scores = [ccc.score(ccc.weighted(bootstrap.by_group(ccc, s, groups)[1], counts_BG)) for s in (stats_VLk, other_VLk)]
     drawn_B = (scores[0] - scores[1]).mean(axis=1)

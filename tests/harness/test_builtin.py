@@ -156,5 +156,15 @@ def test_it_registers_like_any_plugin():
     manager.register(builtin)
     manager.check_pending()
     names = [sorted(hook()[0]) for hook in (manager.hook.provide_votes, manager.hook.provide_partitions)]
-    assert names == [["majority", "mean"], ["random_k", "whole"]]
+    assert names == [["majority", "mean", "routed"], ["random_k", "whole"]]
     assert sorted(manager.hook.provide_postprocessors()[0]) == ["none"]
+
+
+def test_random_parts_of_new_recordings_are_the_same_in_a_saved_model():
+    partition = builtin.random_k(k=3)
+    fitted = partition.fit([video(f"seen{i}") for i in range(9)], None, seed=2**62 + 12345)  # type: ignore[arg-type]
+    again = partition.restore(fitted.state())
+    others = [video(f"new{i}") for i in range(40)]
+    placed = [fitted.assign(one, None) for one in others]  # type: ignore[arg-type]
+    assert set(placed) == {0, 1, 2}
+    assert [again.assign(one, None) for one in others] == placed  # type: ignore[arg-type]

@@ -40,6 +40,17 @@ def test_a_kept_model_predicts_what_the_run_predicted(run, task: str):
     assert not (world.folder / "cache").exists()
 
 
+@pytest.mark.parametrize("sets", [{"vote": "routed"}, {"overlap": 3}, {"vote": "routed", "partition": "random_k"}])
+def test_a_kept_model_predicts_what_a_routed_or_overlapping_run_predicted(run, sets: dict[str, Any]):
+    world, folder = run("colour", sets=sets)
+    opened = model.load(folder / "model")
+    reader = world.prepare().context.reader
+    table = pd.read_parquet(folder / "official.parquet")
+    for video in world.prepare(sets=sets).splits[0].held:
+        expected_RL = table[table["video"] == video.key][[f"score {label}" for label in opened.labels]].to_numpy()
+        np.testing.assert_allclose(opened.predict(video, reader.view()), expected_RL, atol=1e-5)
+
+
 def test_it_says_what_it_is(run):
     _, folder = run("units")
     opened = model.load(folder / "model")

@@ -3,7 +3,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 import tiny_world
+import torch
 
 from harness.partition import partition
 from harness.types import Video, View
@@ -24,6 +26,9 @@ class Noting(tiny_world.Halves):
     def assign(self, video: Video, view: View) -> int:
         return int(video.id[-1]) % 3
 
+    def state(self) -> dict[str, Any]:
+        return {"names": torch.tensor([3])}
+
 
 def test_it_is_fitted_on_training_videos_and_places_every_one(tiny):
     noted: list[Any] = []
@@ -37,6 +42,7 @@ def test_it_is_fitted_on_training_videos_and_places_every_one(tiny):
     again = partition(prepared.context, split)
     assert (again.of, again.k, again.source) == (parts.of, parts.k, parts.source)
     assert len(noted) == 1
+    assert {name: t.tolist() for name, t in again.state.items()} == {"names": [3]}
 
 
 def test_every_split_and_seed_has_its_own(tiny):
@@ -50,6 +56,10 @@ def test_every_split_and_seed_has_its_own(tiny):
 
 def test_parts_and_their_sizes_are_in_the_row(tiny):
     row = tiny().row(sets={"adapt.image": None, "fit.epochs": 1})
+    scores = row["parts"].pop("scores")
     assert row["parts"] == {
         "partition": "halves", "k": 2, "source": "layout", "train_videos": {"part 0": 4, "part 1": 4},
     }  # fmt: skip
+    # held-out videos are none of the first half
+    assert {name: (one["videos"], one["few"]) for name, one in scores.items()} == {"part 1": (4, True)}
+    assert scores["part 1"]["P"] == pytest.approx(row["score"]["P"]["value"], abs=1e-12)

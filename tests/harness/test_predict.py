@@ -32,7 +32,15 @@ SCORES_KRL = np.arange(12, dtype=np.float32).reshape(2, 3, 2) / 12
 )
 def test_the_order_of_vote_and_smoothing(order: str, expected: Floats):
     decider = Decider(builtin.mean, Square(), order, KIND)
-    np.testing.assert_allclose(decider(SCORES_KRL, VIDEO, 2.0), expected, rtol=1e-6)
+    np.testing.assert_allclose(decider(SCORES_KRL, VIDEO, 2.0, 0), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("order", ["vote-smooth", "smooth-vote"])
+def test_a_routed_video_is_judged_by_its_own_part(order: str):
+    decider = Decider(builtin.routed, Square(), order, KIND)
+    assert decider.asks_part
+    for part, own_RL in enumerate(SCORES_KRL):
+        np.testing.assert_allclose(decider(SCORES_KRL, VIDEO, 2.0, part), 2 * own_RL**2, rtol=1e-6)
 
 
 class Toward:
@@ -50,7 +58,7 @@ def test_the_setting_is_the_best_on_inner_and_logged(tiny):
     targets = context.targets(split.inner)
     scores = {key: np.nan_to_num(target_RL)[None] for key, target_RL in targets.items()}
     decider = Decider(builtin.mean, Toward(), "vote-smooth", KIND)
-    assert choose_setting(context, decider, split.inner, scores) == 1.0
+    assert choose_setting(context, decider, split.inner, scores, dict.fromkeys(scores, 0)) == 1.0
     [choice] = context.choices
     assert (choice["what"], choice["chosen"], choice["by"]) == ("smoothing", 1.0, "ccc on inner")
     assert choice["candidates"] == [0.2, 1.0, 1.0, 3.0]
@@ -64,7 +72,7 @@ def test_the_setting_is_the_best_on_inner_and_logged(tiny):
 def test_nothing_to_choose(tiny):
     world = tiny()
     context = world.prepare().context
-    assert choose_setting(context, Decider(builtin.mean, builtin.none(), "vote-smooth", ONE_OF), (), {}) == 0.0
+    assert choose_setting(context, Decider(builtin.mean, builtin.none(), "vote-smooth", ONE_OF), (), {}, {}) == 0.0
     assert context.choices == []
 
 

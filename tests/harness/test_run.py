@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -19,8 +20,10 @@ import pytest
 import tiny_world
 
 from harness import metrics, records
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UserError
+from harness.kinds import Kind
 from harness.store import Store, leftovers
+from harness.types import Floats
 
 
 def files(folder: Path) -> set[str]:
@@ -43,8 +46,9 @@ def test_a_run_learns_the_task_and_leaves_its_files(tiny, task: str):
     )
     assert {name for name in files(prepared.folder.path) if name.startswith("model/")} == {
         "model/pipeline.json", "model/encoder-image.safetensors", "model/encoder-audio.safetensors",
-        "model/encoder-text.safetensors", "model/classifier-0.safetensors",
-    } | {"model/classifier-1.safetensors"}  # fmt: skip
+        "model/encoder-text.safetensors", "model/classifier-0.safetensors", "model/classifier-1.safetensors",
+        "model/scenes.safetensors",
+    }  # fmt: skip
     assert records.read_row(prepared.folder.row("official")) == row
     assert computed(row) == {"adapt": 1, "encode": 3 * 14, "partition": 1, "fit": 2, "predict": 2}
 
@@ -345,3 +349,34 @@ def test_the_plan_is_left_beside_the_rows(tiny):
     assert plan["data"] == row["data"]["fingerprint"]
     assert folder.name == row["run"]
     assert folder.parent.name == "tiny[fit.lr=0.25]@paper"
+
+
+def only(k: int, scores_KRL: Floats, kind: Kind) -> Floats:
+    """The vote of one classifier."""
+    return scores_KRL[k]
+
+
+def test_routed_videos_are_judged_by_the_classifier_of_their_own_part(tiny):
+    world = tiny(votes={f"only {k}": partial(only, k) for k in range(2)})
+    scores = {}
+    for vote in ("routed", "only 0", "only 1"):
+        row = world.row(sets={"vote": vote})
+        # every held-out video is of the second half
+        assert {name: one["videos"] for name, one in row["parts"]["scores"].items()} == {"part 1": 4}
+        folder = world.prepare(sets={"vote": vote}).folder.path
+        scores[vote] = pd.read_parquet(folder / "official.parquet").filter(like="score ").to_numpy()
+    np.testing.assert_array_equal(scores["routed"], scores["only 1"])
+    assert not np.allclose(scores["routed"], scores["only 0"])
+
+
+def test_overlap_trains_nothing_again(tiny):
+    world = tiny()
+    world.row()
+    again = world.row(sets={"overlap": 3})
+    assert computed(again) == {"predict": 2}
+
+
+@pytest.mark.parametrize(("task", "overlap"), [("colour", 8), ("colour", -1), ("clip", 8)])
+def test_an_overlap_that_cannot_be(tiny, task: str, overlap: int):
+    with pytest.raises(UserError, match=r"overlap: expected 0.* came"):
+        tiny(task).prepare(sets={"overlap": overlap})

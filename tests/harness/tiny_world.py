@@ -237,6 +237,14 @@ class Halves:
     def assign(self, video: Video, view: View) -> int:
         return int(video.key not in self.first)
 
+    def state(self) -> Mapping[str, Tensor]:
+        """The names of the first half, as bytes."""
+        return {"first": torch.tensor(list(json.dumps(sorted(self.first)).encode()), dtype=torch.uint8)}
+
+    def restore(self, state: Mapping[str, Tensor]) -> Halves:
+        self.first = set(json.loads(bytes(state["first"].tolist())))
+        return self
+
 
 class Shrink:
     """A smoother: each setting is a share of the way to the video's mean score."""

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from harness.errors import UserError
-from netease_abaw6.fusion import transformer_4x
+from netease_abaw6.fusion import transformer_4x, transformer_4x_framewise
 
 WIDTHS = {"image": 12, "audio": 7, "text": 5}
 
@@ -154,3 +154,56 @@ def test_learned_positions_end():
     tokens, mask = clips(widths, batch=1, frames=1025)
     with pytest.raises(UserError, match="room for clips of 1024 frames, got 1025"):
         fusion(widths, positions="learned", layers=1)(tokens, mask)
+
+
+# -- the lab's variant, frame by frame ------------------------------------------------------------
+
+
+def framewise(widths=WIDTHS, outputs=4, **options):
+    torch.manual_seed(0)
+    small = {"width": 16, "heads": 2, "feedforward": 32} | options
+    return transformer_4x_framewise(widths, outputs, **small).eval()
+
+
+@pytest.mark.parametrize("modalities", [["image"], ["image", "audio"], ["audio", "image", "text"]])
+def test_framewise_gives_one_row_of_logits_for_each_image_token(modalities):
+    widths = {m: WIDTHS[m] for m in modalities}
+    assert framewise(widths)(*clips(widths)).shape == (3, 6, 4)
+
+
+def test_framewise_a_frame_alone_holds_its_image_its_sound_and_its_words():
+    """By hand, frame by frame: the three projections side by side, narrowed; then the layers and the head."""
+    net = framewise(layers=1)
+    tokens, mask = clips()
+    joined = []
+    for t in range(6):
+        frame = {m: tokens[m][:, t if m == "image" else 0] for m in net.order}
+        wide_BD = torch.cat([net.project[m](frame[m]) + net.modality[m] for m in net.order], dim=-1)
+        joined.append(net.join(wide_BD))
+    torch.testing.assert_close(net(tokens, mask), net.head(net.encoder(torch.stack(joined, dim=1))))
+
+
+@pytest.mark.parametrize("modality", ["audio", "text", "image"])
+def test_framewise_what_a_masked_token_holds_does_not_matter(modality):
+    net, (tokens, mask) = framewise(), clips()
+    mask[modality][:, 0] = False
+    before = net(tokens, mask)
+    tokens[modality][:, 0] = float("nan")
+    torch.testing.assert_close(net(tokens, mask), before)
+    assert torch.isfinite(before).all()
+
+
+def test_framewise_padding_changes_nothing_for_the_frames_before_it():
+    net, (tokens, mask) = framewise(positions="learned"), clips()
+    short = net({**tokens, "image": tokens["image"][:, :4]}, {**mask, "image": mask["image"][:, :4]})
+    mask["image"][:, 4:] = False
+    torch.testing.assert_close(net(tokens, mask)[:, :4], short, atol=1e-5, rtol=1e-5)
+
+
+def test_framewise_a_clip_without_any_image_is_judged_by_its_sound():
+    net, (tokens, mask) = framewise(), clips()
+    mask["image"][:] = False
+    before = net(tokens, mask)
+    tokens["audio"] = -tokens["audio"]
+    assert torch.isfinite(before).all()
+    assert ((net(tokens, mask) - before).abs().amax(dim=-1) > 1e-5).all()

@@ -9,7 +9,8 @@ import pytest
 
 from harness.errors import MissingData, UserError
 from harness.types import Audio, Box, Face, Image, SceneFrame, Video
-from netease_abaw6.scenes import ScenePartition, merge_small, scenes
+from netease_abaw6.scene_embedding import timm_embedding
+from netease_abaw6.scenes import ScenePartition, scenes
 
 FACE = Box(60, 40, 100, 90)
 TINTS = {"office": (190, 190, 180), "night": (20, 25, 60), "meadow": (60, 140, 50), "stage": (150, 30, 40)}
@@ -132,14 +133,6 @@ def test_small_parts_join_the_nearest(truth: dict[str, str | None]) -> None:
     assert min(np.bincount(parts(fitted, list(few), view))) >= 3
 
 
-def test_merging_takes_the_smallest_first_and_renumbers() -> None:
-    reduced_VD = np.array([[0.0], [0.1], [0.2], [1.0], [9.0], [9.1], [9.2], [9.3]])
-    part_V = np.array([5, 5, 5, 2, 0, 0, 0, 0])
-    assert merge_small(reduced_VD, part_V, 2).tolist() == [1, 1, 1, 1, 0, 0, 0, 0]
-    assert merge_small(reduced_VD, part_V, 1).tolist() == [2, 2, 2, 1, 0, 0, 0, 0]
-    assert merge_small(reduced_VD, part_V, 9).tolist() == [0] * 8
-
-
 def test_without_raw_videos_the_message_names_the_way_out(truth: dict[str, str | None]) -> None:
     view = Recordings(dict.fromkeys(truth))
     with pytest.raises(MissingData, match="--partition whole"):
@@ -163,7 +156,12 @@ def test_fewer_videos_than_parts_are_no_error() -> None:
     assert scenes(k=4).fit([video("office0")], Recordings({**same}), seed=0).k == 1
 
 
-@pytest.mark.parametrize("wrong", [{"k": 0}, {"frames": 0}, {"minimum": 0}, {"components": 0}, {"descriptor": "clip"}])
+WRONG: list[dict[str, Any]] = [
+    *({"k": -1}, {"k": 0, "most": 1}, {"frames": 0}, {"minimum": 0}, {"components": 0}, {"descriptor": "clip"})
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_options_out_of_range_are_a_users_mistake(wrong: dict[str, Any]) -> None:
     with pytest.raises(UserError):
         scenes(**wrong)
@@ -172,3 +170,38 @@ def test_options_out_of_range_are_a_users_mistake(wrong: dict[str, Any]) -> None
 def test_the_factory_needs_nothing_but_options() -> None:
     assert isinstance(scenes(k=2), ScenePartition)
     assert Path(scenes.__code__.co_filename).name == "scenes.py"
+
+
+def test_saved_scenes_place_new_videos_as_these_do(truth: dict[str, str | None]) -> None:
+    training = {name: scene for name, scene in truth.items() if not name.endswith("0")}
+    view, partition = Recordings(truth), scenes(k=4)
+    fitted = partition.fit([video(name) for name in training], view, seed=0)
+    again = scenes(k=4).restore(fitted.state())
+    assert again.k == fitted.k
+    assert parts(again, list(truth), view, side="valid") == parts(fitted, list(truth), view, side="valid")
+    assert not again.known.keys() & {f"train/{name}" for name in truth}
+
+
+def test_the_number_of_parts_may_be_left_to_the_data(truth: dict[str, str | None]) -> None:
+    view = Recordings(truth)
+    fitted = scenes(k=0, most=7).fit([video(name) for name in truth], view, seed=0)
+    assert fitted.k == len(TINTS)
+    assert same_division(parts(fitted, list(truth), view), list(truth.values()))
+
+
+def test_a_timm_model_describes_scenes(truth: dict[str, str | None]) -> None:
+    view = Recordings(truth)
+    partition = scenes("timm:test_vit", k=4, weights="random", frames=2)
+    fitted = partition.fit([video(name) for name in truth], view, seed=0)
+    assert same_division(parts(fitted, list(truth), view), list(truth.values()))
+
+
+def test_a_face_leaves_no_trace_in_an_embedding() -> None:
+    describe = timm_embedding("test_vit", "random", "cpu")
+    image = np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8)
+    background_HW = np.ones((90, 120), np.float32)
+    background_HW[20:60, 30:80] = 0
+    other = image.copy()
+    other[20:60, 30:80] = 255
+    np.testing.assert_array_equal(describe(image, background_HW), describe(other, background_HW))
+    assert not np.array_equal(describe(image, background_HW), describe(255 - image, background_HW))

@@ -9,8 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 from finished_runs import write_run
 
+from harness.bootstrap import METHOD
 from harness.cli.compare import compare
 from harness.errors import UserError
+from harness.intervals import METHODS, holm
 
 MakeRun = Callable[..., Path]
 
@@ -45,8 +47,8 @@ def test_a_table_per_run_against_the_first(make_run: MakeRun):
     assert [line.strip("│ ").split()[0] for line in lines if line.startswith("│")] == ["Anger", "Joy", "P"] * 2
     assert "other: b[x]@demo seed 0, run r2" in lines
     assert "other: c@demo seed 4, run r3 [limited]" in lines
-    assert "10,000 draws of 3 recordings" in lines
-    assert "not corrected" in done.stderr
+    assert "10,000 draws of 3 recordings, studentised" in lines
+    assert sum("Holm" in line for line in lines) == 2
 
 
 def test_json_holds_fractions(make_run: MakeRun):
@@ -70,3 +72,29 @@ def test_one_run_is_not_enough(make_run: MakeRun):
 def test_runs_on_other_data_are_refused(make_run: MakeRun):
     with pytest.raises(UserError, match="judged differently: data: demo and aff-wild2"):
         compared(make_run(), make_run(run="r2", data={"name": "aff-wild2"}))
+
+
+def test_p_values_of_several_runs_are_corrected_score_by_score(make_run: MakeRun):
+    others = [make_run(system=name, run=name, skill=skill) for name, skill in (("b", 0.9), ("c", 0.5), ("d", 0.12))]
+    runs = [make_run(skill=0.1), *others]
+    found = json.loads(compared(*runs, "--draws", "400", "--json").stdout)
+    for score in ("P", "Joy"):
+        of = [one["P"] if score == "P" else one["labels"][score] for one in found]
+        assert [one["p_holm"] for one in of] == holm([one["p_value"] for one in of])
+
+
+def test_the_interval_is_made_as_asked(make_run: MakeRun):
+    a, b = make_run(skill=0.2), make_run(system="b", run="r2", skill=0.8)
+    words = ("--method", "percentile", "--level", "0.5", "--draws", "200", "--seed", "3", "--json")
+    [one] = json.loads(compared(a, b, *words).stdout)
+    assert one["interval"] == {
+        "method": "paired cluster bootstrap, percentile", "level": 0.5, "draws": 200, "clusters": 3,
+    }  # fmt: skip
+    [usual] = json.loads(compared(a, b, "--json").stdout)
+    assert one["P"]["high"] - one["P"]["low"] < usual["P"]["high"] - usual["P"]["low"]
+
+
+def test_every_method_there_is_may_be_asked_for():
+    [option] = [parameter for parameter in compare.params if parameter.name == "method"]
+    assert tuple(option.type.choices) == METHODS
+    assert option.default == METHOD

@@ -37,7 +37,7 @@ def test_who_provides_what_with_a_warning_for_a_broken_one(call):
     assert out.splitlines() == [
         "builtin 0",
         "  partitions      random_k, whole",
-        "  votes           majority, mean",
+        "  votes           majority, mean, routed",
         "  postprocessors  none",
     ]
     assert err == f"warning: plugin 'broken' failed to import: {REASON}\n"
@@ -49,7 +49,7 @@ def test_as_json(call):
     found = json.loads(out)
     assert found["failed"] == {"broken": REASON}
     assert found["plugins"]["builtin"]["version"] == "0"
-    assert sorted(found["plugins"]["builtin"]["votes"]) == ["majority", "mean"]
+    assert sorted(found["plugins"]["builtin"]["votes"]) == ["majority", "mean", "routed"]
 
 
 def test_an_unknown_name_in_the_environment(call, monkeypatch: pytest.MonkeyPatch):

@@ -1,0 +1,83 @@
+"""Gradients against finite differences of the closing formula; standard errors against recordings made heavier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from harness import influence, metrics
+
+NAMES = ("f1", "ccc", "pearson")
+
+
+def recordings(name: str, groups: int = 12, labels: int = 3, offset: float = 0.0) -> NDArray[Any]:
+    rng = np.random.default_rng(len(name))
+    found = []
+    for _ in range(groups):
+        n = int(rng.integers(5, 40))
+        if name == "f1":
+            said_R, true_R = rng.integers(labels, size=(2, n))
+            found.append(metrics.get(name).stats(np.eye(labels)[said_R], np.eye(labels)[true_R]))
+        else:
+            truth_RL = offset + rng.normal(size=(n, labels)) + rng.normal(size=labels)
+            said_RL = 0.5 * truth_RL + 0.5 * offset + rng.normal(size=(n, labels))
+            found.append(metrics.get(name).stats(said_RL, truth_RL))
+    return np.stack(found)
+
+
+def score_of_sums(name: str, sums_Lj: NDArray[Any]) -> NDArray[Any]:
+    """The closing formulas, written once more in terms of plain sums."""
+    s = np.moveaxis(sums_Lj, -1, 0)
+    if name == "f1":
+        return np.asarray(2 * s[0] / s[1])
+    n, x, y, xx, yy, xy = s
+    cov, var_x, var_y = xy / n - x * y / n**2, xx / n - (x / n) ** 2, yy / n - (y / n) ** 2
+    if name == "ccc":
+        return np.asarray(2 * cov / (var_x + var_y + (x / n - y / n) ** 2))
+    return np.asarray(cov / np.sqrt(var_x * var_y))
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+@pytest.mark.parametrize("name", NAMES)
+def test_sums_give_the_score(name: str, offset: float) -> None:
+    stats_GLk, metric = recordings(name, offset=offset), metrics.get(name)
+    total_Lj = influence.sums_of(metric, stats_GLk).sum(axis=0)
+    np.testing.assert_allclose(score_of_sums(name, total_Lj), metric.score(metric.merge(stats_GLk)), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_gradient_is_that_of_finite_differences(name: str) -> None:
+    metric = metrics.get(name)
+    total_Lj = influence.sums_of(metric, recordings(name)).sum(axis=0)
+    found_Lj = influence.gradient_of(metric, total_Lj[None])[0]
+    for j in range(total_Lj.shape[1]):
+        step = 1e-5 * np.abs(total_Lj).max() * np.eye(total_Lj.shape[1])[j]
+        slope_L = (score_of_sums(name, total_Lj + step) - score_of_sums(name, total_Lj - step)) / (2 * step[j])
+        np.testing.assert_allclose(found_Lj[:, j], slope_L, rtol=1e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_influences_add_up_to_nothing_and_their_squares_to_the_variance(name: str) -> None:
+    metric, stats_GLk = metrics.get(name), recordings(name)
+    sums_GLj = influence.sums_of(metric, stats_GLk)
+    weights_BG = np.random.default_rng(0).integers(0, 4, (5, len(stats_GLk)))
+    total_BLj = np.einsum("bg,glj->blj", weights_BG, sums_GLj)
+    gradient_BLj = influence.gradient_of(metric, total_BLj)
+    variance_BM = influence.variance(weights_BG, sums_GLj, gradient_BLj)
+    for weights_G, gradient_Lj, variance_M in zip(weights_BG, gradient_BLj, variance_BM, strict=True):
+        influence_GM = influence.influence(sums_GLj, gradient_Lj)
+        np.testing.assert_allclose(weights_G @ influence_GM, 0, atol=1e-9)
+        np.testing.assert_allclose(weights_G @ influence_GM**2, variance_M, rtol=1e-7, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_where_a_score_is_nothing_by_convention_no_recording_moves_it(name: str) -> None:
+    metric = metrics.get(name)
+    nothing = np.zeros((4, 2)) if name == "f1" else np.full((4, 2), 0.5)
+    stats_GLk = np.stack([metric.stats(nothing, nothing) for _ in range(3)])
+    sums_GLj = influence.sums_of(metric, stats_GLk)
+    gradient_Lj = influence.gradient_of(metric, sums_GLj.sum(axis=0)[None])[0]
+    np.testing.assert_array_equal(influence.influence(sums_GLj, gradient_Lj), np.zeros((3, 3)))
