@@ -14,9 +14,10 @@ import time
 import uuid
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -161,18 +162,28 @@ def _bytes() -> Any:
     return torch.uint8
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a power cut, sees it whole or not at all."""
+@contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to, which a reader, or a power cut, sees at `path` whole or not at all.
+
+    It is synced and renamed once the block ends; where that raises, nothing is left.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """`written_whole` for what is in memory."""
+    with written_whole(path) as file:
+        file.write(content)
 
 
 def leftovers(root: Path) -> list[Path]:
