@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.ahead import ahead
 from harness.context import Context
 from harness.errors import HarnessError
 from harness.plugins import files_hash
@@ -26,7 +27,16 @@ from harness.types import Encoder, Recipe
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-SOURCE = ("harness.adapt", "harness.samples", "harness.training", "harness.losses", "harness.kinds", "harness.pixels")
+SOURCE = (
+    "harness.adapt",
+    "harness.samples",
+    "harness.augment",
+    "harness.training",
+    "harness.losses",
+    "harness.kinds",
+    "harness.pixels",
+)
+JUDGED_BATCH = 256
 INNER_SAMPLES = 1500  # how many samples of `inner` an epoch is judged on at most
 
 
@@ -56,7 +66,7 @@ class Adapted:
         return {
             **base,
             "recipe": vars(self.recipe),
-            "split": dict(context.split_parts(self.split)),
+            "split": dict(context.split_parts(self.split, "adapt")),
             "source": files_hash(SOURCE),
         }
 
@@ -110,8 +120,9 @@ def fine_tune(context: Context, split: Split, modality: str) -> Entry:
     seed = context.seed("adapt", split, modality)
     encoder = adapted.fresh()
     assert encoder.module is not None
-    view = context.reader.view()
-    learn = samples_of(encoder, split.train, view, context.targets(split.train))
+    view = context.view()
+    train_part = (*split.train, *context.extra_videos("adapt"))
+    learn = samples_of(encoder, train_part, view, context.targets(train_part))
     inner = samples_of(encoder, split.inner, view, context.targets(split.inner))
     if not len(learn) or not len(inner):
         raise HarnessError(
@@ -144,7 +155,8 @@ def _run(
     from harness.metrics import get
 
     kind, device = context.plan.task.kind, context.place.device
-    weights_L = loss_weights(learn.target_NL, recipe, kind.name)
+    weights_L = loss_weights(learn.target_NL, recipe, kind.name).to(device)
+    share_N = balanced(learn.target_NL) if recipe.sampling == "balanced" else None
     loss_of = by_name(kind.loss_name)
     per_epoch = min(len(learn), recipe.samples_per_epoch or len(learn))
     steps = -(-per_epoch // recipe.batch)
@@ -154,13 +166,15 @@ def _run(
 
     def losses(epoch: int) -> Iterator[Tensor]:
         rng = np.random.default_rng(derive(seed, "epoch", epoch))
-        order = rng.permutation(len(learn))[:per_epoch]
-        for at in range(0, per_epoch, recipe.batch):
-            ids = order[at : at + recipe.batch].tolist()
+        drawn = rng.permutation(len(learn)) if share_N is None else rng.choice(len(learn), per_epoch, p=share_N)
+        order = drawn[:per_epoch].tolist()
+        chosen = [order[at : at + recipe.batch] for at in range(0, per_epoch, recipe.batch)]
+        tasks = (partial(learn.fetch, ids, learn.draw(len(ids), rng, recipe)) for ids in chosen)
+        for ids, fetched in zip(chosen, ahead(tasks, torch.get_num_threads()), strict=True):
             with context.place.autocast():
-                logits_BL = head(encoder(learn.load(ids, device, rng, recipe.augment)))
-            target_BL = torch.from_numpy(learn.target_NL[ids]).to(device)
-            yield loss_of(logits_BL.float(), target_BL, weights_L.to(device), kind)
+                logits_BL = head(encoder(learn.ready(fetched, device)))
+            # targets stay on the host: what is labelled is known there, so the device is never waited for
+            yield loss_of(logits_BL.float(), torch.from_numpy(learn.target_NL[ids]), weights_L, kind)
             next(ticks, None)
 
     def judge(epoch: int) -> None:
@@ -189,13 +203,14 @@ def _run(
 def _scores(context: Context, encoder: Encoder, head: nn.Module, samples: Samples, ids: np.ndarray[Any, Any]) -> Any:
     import torch
 
-    out = []
+    out, device = [], context.place.device
+    chosen = [ids[at : at + JUDGED_BATCH].tolist() for at in range(0, len(ids), JUDGED_BATCH)]
     with torch.inference_mode():
-        for at in range(0, len(ids), 256):
+        for fetched in ahead([partial(samples.fetch, some) for some in chosen], torch.get_num_threads()):
             with context.place.autocast():
-                logits_BL = head(encoder(samples.load(ids[at : at + 256].tolist(), context.place.device)))
-            out.append(context.plan.task.kind.squash(logits_BL.float()).cpu())
-    return torch.cat(out).numpy()
+                logits_BL = head(encoder(samples.ready(fetched, device)))
+            out.append(context.plan.task.kind.squash(logits_BL.float()))
+    return torch.cat(out).cpu().numpy()
 
 
 def _hard(target_NL: Any, kind: str) -> Any:
@@ -205,6 +220,23 @@ def _hard(target_NL: Any, kind: str) -> Any:
     if kind == "any_of":
         return np.where(np.isnan(target_NL), np.nan, target_NL >= 0.5)
     return np.eye(target_NL.shape[1], dtype=np.float32)[np.nan_to_num(target_NL).argmax(axis=1)]
+
+
+def balanced(target_NL: Any) -> Any:
+    """share_N: how likely each sample is drawn, so that rare labels come up as often as frequent ones.
+
+    A sample weighs as much as the rarest label it holds, by the weights of Eq. 1 and 2; one without any, as little as
+    the most frequent label.
+
+    >>> balanced(np.array([[1, 0], [1, 0], [1, 0], [0, 1]], np.float32)).round(3).tolist()
+    [0.167, 0.167, 0.167, 0.5]
+    """
+    from harness.losses import label_weights
+
+    held_NL = np.nan_to_num(target_NL) >= 0.5
+    weight_L = label_weights(held_NL.sum(axis=0), (~np.isnan(target_NL)).sum(axis=0)).numpy().astype(np.float64)
+    weight_N = np.where(held_NL, weight_L, 1.0).max(axis=1)
+    return weight_N / weight_N.sum()
 
 
 def loss_weights(target_NL: Any, recipe: Recipe, kind: str) -> Tensor:

@@ -12,9 +12,10 @@ from harness.progress import Progress
 from harness.resolve import Plan
 from harness.resources import Resources
 from harness.rng import derive
-from harness.types import Floats, Reader, Video
+from harness.types import Floats, Reader, Video, View
 
 if TYPE_CHECKING:
+    from harness.extra import ExtraData
     from harness.splits import Split
     from harness.store import Store
 
@@ -52,6 +53,11 @@ class Context:
     progress: Progress
     place: Place = Place()
     choices: list[dict[str, Any]] = field(default_factory=list)
+    extra: tuple[ExtraData, ...] = ()
+    _extra_of: dict[str, ExtraData] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._extra_of = {video.key: one for one in self.extra for video in one.videos}
 
     def seed(self, stage: str, split: Split, part: object = "") -> int:
         """The random stream of one stage of one split."""
@@ -59,11 +65,34 @@ class Context:
 
     def targets(self, videos: tuple[Video, ...]) -> dict[str, Floats]:
         """Targets of these videos by key, read from disk now."""
-        return {video.key: self.reader.targets(video) for video in videos}
+        return {video.key: self._extra_of.get(video.key, self.reader).targets(video) for video in videos}
 
-    def split_parts(self, split: Split) -> Mapping[str, Any]:
+    def view(self) -> View:
+        """A new view of the task's media and of the extra training data's."""
+        if not self.extra:
+            return self.reader.view()
+        from harness.extra import Views
+
+        return Views(self.reader.view(), [(one.reader.view(), one.origin) for one in self.extra])
+
+    def extra_videos(self, stage: str) -> tuple[Video, ...]:
+        """Videos that join a split's training part in `stage` ("adapt" or "fit")."""
+        return tuple(video for one in self._joining(stage) for video in one.videos)
+
+    def fingerprint_of(self, video: Video) -> str:
+        """The fingerprint of the data set a video belongs to."""
+        return self._extra_of[video.key].fingerprint if video.key in self._extra_of else self.fingerprint
+
+    def _joining(self, stage: str) -> list[ExtraData]:
+        """Where `train` is "extra" nothing joins: its videos are the training part itself."""
+        return [one for one in self.extra if self.plan.pipeline.train == "task" and one.extra.joins(stage)]
+
+    def split_parts(self, split: Split, stage: str = "") -> Mapping[str, Any]:
         """What every trained stage of a split depends on: the data, who trains, who chooses, and the arithmetic."""
+        joining = self._joining(stage) if self.plan.pipeline.train == "task" else self.extra
+        more = {"extra": {one.name: one.identity() for one in joining}} if joining else {}
         return {
+            **more,
             "data": self.fingerprint,
             "task": f"{self.plan.task.name}/{self.plan.task.version}",
             "train": [v.key for v in split.train],

@@ -20,6 +20,10 @@ HOW_TO_GET = {
     "aff-wild2": "Aff-Wild2 is given to researchers who sign its EULA (ask through the ABAW competition page)",
     "c-expr": "C-EXPR-DB is given to researchers who sign its EULA (ask through the ABAW competition page)",
     "hume-vidmimic2": "Hume-Vidmimic2 is given to researchers who sign Hume AI's EULA (the EMI challenge)",
+    "bp4d": "BP4D is licensed by Binghamton University",
+    "raf-db": "RAF-DB is given to researchers on request (Beijing University of Posts and Telecommunications)",
+    "raf-db-compound": "RAF-DB is given to researchers on request (Beijing University of Posts and Telecommunications)",
+    "affectnet": "AffectNet is given to researchers on request (University of Denver)",
 }
 
 

@@ -6,15 +6,15 @@ Tokens of one video: `image` tokens_ND with frames_N (which frame each is of), `
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.ahead import ahead, to_device
 from harness.context import Context, Place
 from harness.pixels import normalised, squares
 from harness.plugins import files_hash
@@ -27,17 +27,15 @@ if TYPE_CHECKING:
 
     from harness.adapt import Adapted
 
-T = TypeVar("T")
-
 BATCH = 256
-PIECE = 4 * BATCH  # images decoded at a time; two pieces are in memory at once
+PIECE = BATCH  # images decoded at a time, a thread; one piece a thread waits in memory
 SOURCE = ("harness.encode", "harness.pixels", "harness.windows")
 
 
 def encode(context: Context, adapted: Adapted, videos: Sequence[Video]) -> dict[str, Tensors]:
     """Tokens of these videos by key; only those not whole in the store are computed, and the encoder built for them."""
     build = cache(adapted.build)
-    view = context.reader.view()
+    view = context.view()
     parts = {video.key: encode_parts(context, adapted, video) for video in videos}
     missing = [video for video in videos if not context.store.has("encode", parts[video.key])]
     if missing:
@@ -56,7 +54,7 @@ def encode_parts(context: Context, adapted: Adapted, video: Video) -> dict[str, 
     """What a video's tokens depend on."""
     return {
         "encoder": adapted.identity,
-        "data": context.fingerprint,
+        "data": context.fingerprint_of(video),
         "video": video.key,
         "place": context.place.identity(),
         "source": files_hash(SOURCE),
@@ -68,21 +66,40 @@ def media_of(encoder: Encoder, video: Video, view: View) -> Iterator[dict[str, A
 
     Images come `PIECE` at a time (at least one piece, be it empty), sound and words in one piece.
     """
+    return (decode() for decode in pieces_of(encoder, video, view))
+
+
+def pieces_of(encoder: Encoder, video: Video, view: View) -> Iterator[Callable[[], dict[str, Any]]]:
+    """What decodes the pieces of `media_of`; each may be called in a thread of its own."""
     if isinstance(encoder.input, ImageInput):
         frames_N = np.flatnonzero(video.face_F)
         for at in range(0, max(1, len(frames_N)), PIECE):
-            piece_N = frames_N[at : at + PIECE]
-            yield {"images": squares(view.images(video, piece_N.tolist()), encoder.input), "frames": piece_N}
+            yield partial(_images, encoder.input, video, view, frames_N[at : at + PIECE])
     elif isinstance(encoder.input, AudioInput):
-        samples_NS, times_N2 = windows(view.audio(video), encoder.input, video)
-        yield {"samples": samples_NS, "times": times_N2}
+        yield partial(_sound, encoder.input, video, view)
     else:
-        text = view.text(video)
-        yield {"texts": [] if text is None else [text]}
+        yield partial(_words, video, view)
+
+
+def _images(spec: ImageInput, video: Video, view: View, frames_N: Any) -> dict[str, Any]:
+    return {"images": squares(view.images(video, frames_N.tolist()), spec), "frames": frames_N}
+
+
+def _sound(spec: AudioInput, video: Video, view: View) -> dict[str, Any]:
+    samples_NS, times_N2 = windows(view.audio(video), spec, video)
+    return {"samples": samples_NS, "times": times_N2}
+
+
+def _words(video: Video, view: View) -> dict[str, Any]:
+    text = view.text(video)
+    return {"texts": [] if text is None else [text]}
 
 
 def tokens(encoder: Encoder, media: Iterable[Mapping[str, Any]], place: Place) -> Tensors:
-    """One video's media (see `media_of`) through the encoder, `BATCH` at a time, without gradients."""
+    """One video's media (see `media_of`) through the encoder, `BATCH` at a time, without gradients.
+
+    Tokens stay on the device until the video ends: nothing waits for it before.
+    """
     import torch
 
     if encoder.module is not None:
@@ -91,12 +108,12 @@ def tokens(encoder: Encoder, media: Iterable[Mapping[str, Any]], place: Place) -
     beside: dict[str, list[Tensor]] = {}
     for piece in media:
         with torch.inference_mode(), place.autocast():
-            out += [encoder(batch).float().cpu() for batch in _batches(encoder, piece, place.device)]
+            out += [encoder(batch).float() for batch in _batches(encoder, piece, place.device)]
         if "frames" in piece:
             beside.setdefault("frames", []).append(torch.as_tensor(piece["frames"], dtype=torch.int32))
         if "times" in piece:
             beside.setdefault("times", []).append(piece["times"])
-    tokens_ND = torch.cat(out) if out else torch.zeros(0, encoder.dim)
+    tokens_ND = torch.cat(out).cpu() if out else torch.zeros(0, encoder.dim)
     return {"tokens": tokens_ND.clone(), **{name: torch.cat(parts) for name, parts in beside.items()}}
 
 
@@ -106,7 +123,7 @@ def _batches(encoder: Encoder, media: Mapping[str, Any], device: str) -> Iterato
             yield normalised(media["images"][at : at + BATCH], encoder.input, device)
     elif isinstance(encoder.input, AudioInput):
         for at in range(0, len(media["samples"]), BATCH):
-            yield media["samples"][at : at + BATCH].to(device)
+            yield to_device(media["samples"][at : at + BATCH], device)
     elif media["texts"]:
         yield media["texts"]
 
@@ -114,15 +131,12 @@ def _batches(encoder: Encoder, media: Mapping[str, Any], device: str) -> Iterato
 def _ahead(
     videos: Sequence[Video], encoder: Encoder, view: View
 ) -> Iterator[tuple[Video, Iterator[Mapping[str, Any]]]]:
-    """Each video and its media, to be taken in order; the next piece is decoded in a thread meanwhile."""
-    pieces = ((i, piece) for i, video in enumerate(videos) for piece in media_of(encoder, video, view))
-    for i, of_video in groupby(_one_ahead(pieces), key=itemgetter(0)):
+    """Each video and its media, to be taken in order; the next pieces are decoded in threads meanwhile."""
+    import torch
+
+    def numbered(i: int, decode: Callable[[], dict[str, Any]]) -> tuple[int, dict[str, Any]]:
+        return i, decode()
+
+    tasks = (partial(numbered, i, piece) for i, video in enumerate(videos) for piece in pieces_of(encoder, video, view))
+    for i, of_video in groupby(ahead(tasks, torch.get_num_threads()), key=itemgetter(0)):
         yield videos[i], (piece for _, piece in of_video)
-
-
-def _one_ahead(items: Iterator[T]) -> Iterator[T]:
-    with ThreadPoolExecutor(1) as pool:
-        upcoming = pool.submit(next, items, None)
-        while (item := upcoming.result()) is not None:
-            upcoming = pool.submit(next, items, None)
-            yield item

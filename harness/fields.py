@@ -9,14 +9,16 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from harness.errors import UserError, unknown
-from harness.types import Component, Pipeline, Recipe
+from harness.types import Component, Extra, Pipeline, Recipe
 
 NAMED = ("encoders", "adapt")  # one entry per modality
 FIXED = ("name", "title", "reference", "tasks", "profiles")
+SHARED = "components"  # `components.run` is the option `run` of every component that has it
 MODALITIES = ("image", "audio", "text")
+Literals = TypeVar("Literals", Recipe, Extra)
 BOUNDS: Mapping[str, tuple[str, Callable[[float], bool]]] = {
     "epochs": ("at least 1", lambda n: n >= 1),
     "batch": ("at least 1", lambda n: n >= 1),
@@ -26,7 +28,13 @@ BOUNDS: Mapping[str, tuple[str, Callable[[float], bool]]] = {
     "samples_per_epoch": ("0 (all) or more", lambda n: n >= 0),
     "layer_decay": ("more than 0, at most 1", lambda x: 0 < x <= 1),
     "augment": ("0 or more", lambda x: x >= 0),
+    "flip": ("a share, 0 to 1", lambda x: 0 <= x <= 1),
+    "shift": ("a share, 0 to 1", lambda x: 0 <= x <= 1),
+    "crop": ("a share of the area, more than 0, at most 1", lambda x: 0 < x <= 1),
+    "colour": ("a share, 0 to 1", lambda x: 0 <= x <= 1),
+    "erase": ("a share, 0 to 1", lambda x: 0 <= x <= 1),
     "clip_grad": ("more than 0", lambda x: x > 0),
+    "cap": ("0 (all) or more", lambda n: n >= 0),
 }
 
 
@@ -71,13 +79,48 @@ def _change(pipeline: Pipeline, path: str, value: Any) -> Pipeline:
     head, *rest = path.split(".")
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"{path}: expected a finite number, came {value}")
+    if head == SHARED:
+        return _shared(pipeline, rest, value, path)
     names = [f.name for f in dataclasses.fields(pipeline) if f.name not in FIXED]
     if head not in names:
         raise unknown("field of a Pipeline", head, names)
+    if head == "extra_train":
+        return dataclasses.replace(pipeline, extra_train=_extra(pipeline.extra_train, rest, value, path))
     if head in NAMED:
         new: Any = _named(head, getattr(pipeline, head), rest, value, path)
         return dataclasses.replace(pipeline, **{head: new})
     return dataclasses.replace(pipeline, **{head: _inner(head, getattr(pipeline, head), rest, value, path)})
+
+
+def _shared(pipeline: Pipeline, rest: list[str], value: Any, path: str) -> Pipeline:
+    """One option of every component that has it."""
+    places = {"fusion": pipeline.fusion, "partition": pipeline.partition, "postprocess": pipeline.postprocess}
+    places |= {f"encoders.{modality}": component for modality, component in pipeline.encoders.items()}
+    name = ".".join(rest)
+    holders = [place for place, component in places.items() if name in component.options]
+    if not holders:
+        raise unknown(
+            f"option of any component of {pipeline.name}", name, {o for c in places.values() for o in c.options}
+        )
+    return changed(pipeline, {f"{place}.{name}": value for place in holders})
+
+
+def _extra(entries: Mapping[str, Extra], rest: list[str], value: Any, path: str) -> Mapping[str, Extra]:
+    """Extra training data by a name of one's own: none of it, one source less, one more, or a field of one."""
+    if not rest:
+        if value is not None:
+            raise UserError(f"{path} holds one entry per source: say {path}.NAME=DATA, or {path}=none for none at all")
+        return {}
+    name, *below = rest
+    if not below and value is None:
+        return {n: entry for n, entry in entries.items() if n != name}
+    if not below:
+        if not isinstance(value, Extra | str):
+            raise UserError(f"{path}: expected the name of a data set, came {value!r}")
+        return {**entries, name: value if isinstance(value, Extra) else Extra(value, source="chosen")}
+    if name not in entries:
+        raise UserError(f"{path}: this pipeline has no extra_train.{name}; it has {', '.join(entries) or 'none'}")
+    return {**entries, name: _typed(entries[name], below, value, path)}
 
 
 def _named(head: str, entries: Mapping[str, Any], rest: list[str], value: Any, path: str) -> Mapping[str, Any]:
@@ -119,14 +162,15 @@ def _inner(name: str, current: Any, rest: list[str], value: Any, path: str) -> A
     return _check(Pipeline, name, value, path)
 
 
-def _typed(recipe: Recipe, rest: list[str], value: Any, path: str) -> Recipe:
-    names = [f.name for f in dataclasses.fields(recipe)]
+def _typed(literal: Literals, rest: list[str], value: Any, path: str) -> Literals:
+    names = [f.name for f in dataclasses.fields(literal)]
     if len(rest) != 1 or rest[0] not in names:
-        raise unknown("field of a Recipe", ".".join(rest), names)
-    checked = _check(Recipe, rest[0], value, path)
+        article = "an" if isinstance(literal, Extra) else "a"
+        raise unknown(f"field of {article} {type(literal).__name__}", ".".join(rest), names)
+    checked = _check(type(literal), rest[0], value, path)
     if rest[0] in BOUNDS and not BOUNDS[rest[0]][1](checked):
         raise UserError(f"{path}: expected {BOUNDS[rest[0]][0]}, came {value!r}")
-    return dataclasses.replace(recipe, **{rest[0]: checked})
+    return dataclasses.replace(literal, **{rest[0]: checked})
 
 
 def _check(owner: type, name: str, value: Any, path: str) -> Any:

@@ -45,7 +45,7 @@ def fit_parts(
         "scenes": scenes,
         "part": part,
         "seed": context.plan.seed,
-        "split": dict(context.split_parts(split)),
+        "split": dict(context.split_parts(split, "fit")),
         "source": files_hash(SOURCE),
     }
 
@@ -82,6 +82,13 @@ def fit(context: Context, split: Split, part: int, own: Sequence[Track], inner: 
             "scores": best.scores,
         },
     )
+
+
+def untrained(context: Context, split: Split, part: int, widths: Mapping[str, int]) -> Entry:
+    """A classifier as its factory makes it, for a pipeline that trains nothing (`train` "none")."""
+    seed = derive(context.seed("fit", split, part), "init")
+    module = new_fusion(context.plan, widths, seed, context.place)
+    return Entry(module.state_dict(), {"what": f"classifier {part}", "chosen": "as it came", "by": "nothing trained"})
 
 
 def widths_of(tracks: Sequence[Track]) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """The training objectives of paper section 3.4, Eq. 1, 2 and 4 taken literally, and the label weights in them.
 
 Shapes: R rows, L labels. A target that is NaN is unlabelled: `ce` leaves out the row, the others leave out the entry.
+Targets may stay on the host while logits are on a GPU: which rows count is then known without waiting for the device.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from harness.ahead import to_device
 from harness.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -56,9 +58,10 @@ def label_weights(positives_L: Sequence[float] | ArrayLike, n_rows: int | Sequen
 def _ce(logits_RL: Tensor, target_RL: Tensor, weights_L: Tensor, kind: Kind) -> Tensor:
     """Eq. 2: -(1/L) sum_j W_j z_j log z^_j, divided by the number of labels and not by the sum of weights."""
     _expect(kind, "one_of", "ce")
-    keep_R = ~target_RL.isnan().any(dim=1)
-    target_RL = target_RL[keep_R].to(logits_RL)
-    terms_RL = weights_L.to(logits_RL) * target_RL * torch.log_softmax(logits_RL[keep_R], dim=1)
+    kept_R = _places(~target_RL.isnan().any(dim=1))
+    target_RL = _beside(target_RL[kept_R], logits_RL)
+    logits_RL = logits_RL[_beside(kept_R, logits_RL, index=True)]
+    terms_RL = weights_L.to(logits_RL) * target_RL * torch.log_softmax(logits_RL, dim=1)
     return _mean_over_rows(-terms_RL.mean(dim=1), logits_RL)
 
 
@@ -69,11 +72,13 @@ def _bce(logits_RL: Tensor, target_RL: Tensor, weights_L: Tensor, kind: Kind) ->
     """
     _expect(kind, "any_of", "bce")
     labelled_RL = ~target_RL.isnan()
-    target_RL = torch.where(labelled_RL, target_RL, 0.0).to(logits_RL)
+    kept_R = _beside(_places(labelled_RL.any(dim=1)), logits_RL, index=True)
+    target_RL = _beside(torch.where(labelled_RL, target_RL, 0.0), logits_RL)
+    labelled_RL = _beside(labelled_RL, logits_RL, index=True)
     log_on_RL, log_off_RL = functional.logsigmoid(logits_RL), functional.logsigmoid(-logits_RL)
     terms_RL = weights_L.to(logits_RL) * (target_RL * log_on_RL + (1 - target_RL) * log_off_RL)
     row_R = -torch.where(labelled_RL, terms_RL, 0.0).mean(dim=1)
-    return _mean_over_rows(row_R[labelled_RL.any(dim=1)], logits_RL)
+    return _mean_over_rows(row_R[kept_R], logits_RL)
 
 
 def _ccc(logits_RL: Tensor, target_RL: Tensor, weights_L: Tensor, kind: Kind) -> Tensor:
@@ -93,9 +98,10 @@ def _pearson(logits_RL: Tensor, target_RL: Tensor, weights_L: Tensor, kind: Kind
 
 def _mse(logits_RL: Tensor, target_RL: Tensor, weights_L: Tensor, kind: Kind) -> Tensor:
     """The mean squared error over all labelled entries."""
-    labelled_RL = ~target_RL.isnan()
+    row_N, label_N = (~target_RL.isnan()).nonzero(as_tuple=True)
     score_RL = kind.squash(logits_RL)
-    error_N = score_RL[labelled_RL] - target_RL[labelled_RL].to(score_RL)
+    score_N = score_RL[_beside(row_N, score_RL, index=True), _beside(label_N, score_RL, index=True)]
+    error_N = score_N - _beside(target_RL[row_N, label_N], score_RL)
     return _mean_over_rows(error_N.square(), logits_RL)
 
 
@@ -107,11 +113,12 @@ def _concordance(pred_R: Tensor, true_R: Tensor) -> Tensor:
 
 def _correlation(pred_R: Tensor, true_R: Tensor) -> Tensor:
     # Constant is what min == max says: rounding in the mean can leave a variance of 1e-16 and a gradient of 1e8.
-    if bool(pred_R.min() == pred_R.max()) or bool(true_R.min() == true_R.max()):
-        return 0 * pred_R.sum()
+    varies = (pred_R.min() != pred_R.max()) & (true_R.min() != true_R.max())
     pred_var, true_var, cov = _moments(pred_R, true_R)
-    spread = pred_var.sqrt() * true_var.sqrt()
-    return cov / spread if bool(spread > 0) else 0 * pred_R.sum()
+    varies = varies & (pred_var.detach().sqrt() * true_var.sqrt() > 0)
+    # the inner `where` keeps the gradient of what is not chosen finite
+    spread = torch.where(varies, pred_var, 1.0).sqrt() * torch.where(varies, true_var, 1.0).sqrt()
+    return torch.where(varies, cov / spread, 0.0)
 
 
 def _moments(pred_R: Tensor, true_R: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -126,8 +133,23 @@ def _labelled_columns(logits_RL: Tensor, target_RL: Tensor, kind: Kind) -> list[
     if score_RL.dtype not in (torch.float32, torch.float64):
         score_RL = score_RL.float()
     labelled_RL = ~target_RL.isnan()
-    columns = [label for label in range(target_RL.shape[1]) if bool(labelled_RL[:, label].any())]
-    return [(score_RL[labelled_RL[:, j], j], target_RL[labelled_RL[:, j], j].to(score_RL)) for j in columns]
+    rows = [_places(labelled_RL[:, label]) for label in range(target_RL.shape[1])]
+    return [
+        (score_RL[_beside(row_N, score_RL, index=True), j], _beside(target_RL[row_N, j], score_RL))
+        for j, row_N in enumerate(rows)
+        if len(row_N)
+    ]
+
+
+def _places(mask_R: Tensor) -> Tensor:
+    """Where a mask holds, as indices: how many there are is then a shape and nothing to ask a device for."""
+    return mask_R.nonzero().squeeze(1)
+
+
+def _beside(tensor: Tensor, other: Tensor, *, index: bool = False) -> Tensor:
+    """The tensor where `other` is, and of its type unless it is an index; nobody waits for the copy."""
+    there = to_device(tensor, str(other.device)) if tensor.device != other.device else tensor
+    return there if index else there.to(other.dtype)
 
 
 def _sum_over_labels(terms: list[Tensor], logits_RL: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ def partition(context: Context, split: Split) -> Parts:
 
     def compute() -> Entry:
         made: Partition = context.plan.partition.make(resources=context.resources)
-        view = context.reader.view()
+        view = context.view()
         scenes = made.fit(split.train, view, context.seed("partition", split))
         title = f"partition {context.plan.partition.component.name} ({split.name})"
         part_V = torch.tensor([scenes.assign(v, view) for v in context.progress(videos, title)], dtype=torch.int64)

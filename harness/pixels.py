@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.ahead import to_device
 from harness.types import Image, ImageInput
 
 if TYPE_CHECKING:
@@ -29,10 +31,17 @@ def normalised(images_BHWC: Image, spec: ImageInput, device: str) -> Tensor:
     """uint8 B H W 3 to float images_BCHW on `device`, (x / 255 - mean) / std."""
     import torch
 
-    images_BCHW = torch.from_numpy(images_BHWC).to(device).permute(0, 3, 1, 2).float().div_(255)
-    mean = torch.tensor(spec.mean, device=device).view(1, 3, 1, 1)
-    std = torch.tensor(spec.std, device=device).view(1, 3, 1, 1)
-    return images_BCHW.sub_(mean).div_(std)
+    images_BCHW = to_device(torch.from_numpy(images_BHWC), device).permute(0, 3, 1, 2).float().div_(255)
+    return images_BCHW.sub_(_planes(spec.mean, device)).div_(_planes(spec.std, device))
+
+
+@cache
+def _planes(values: tuple[float, float, float], device: str) -> Tensor:
+    """One number per colour on the device, copied there once."""
+    import torch
+
+    with torch.inference_mode(mode=False):
+        return torch.tensor(values, device=device).view(1, 3, 1, 1)
 
 
 def _square(image: Image, spec: ImageInput) -> Image:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.errors import MissingData
-from harness.follow import follow_largest
+from harness.follow import follow
 from harness.media import VideoFile, crop_square
 from harness.progress import Progress, silent
 from harness.types import Audio, Detector, Face, Image, SceneFrame, Video
@@ -48,32 +48,50 @@ class RawVideo:
         return stretches([face is not None for face in self.faces_F])
 
 
-def read(path: Path, detector: Detector, *, transcript: str | None = None, progress: Progress = silent) -> RawVideo:
-    """Decode, detect and follow the largest face: `with read(path, detector) as raw: ...`.
+def read(
+    path: Path,
+    detector: Detector,
+    *,
+    person: str = "largest",
+    transcript: str | None = None,
+    progress: Progress = silent,
+) -> RawVideo:
+    """Decode, detect and follow one person (see `harness.follow`): `with read(path, detector) as raw: ...`.
 
     MissingData where no frame shows a face.
 
     The file is decoded twice: who is followed is known only when all faces are, and frames are too big to keep.
     """
     file = VideoFile(path)
-    times: list[float] = []
-    found: list[list[Face]] = []
-    frames = iter(progress(file, f"detect faces with {detector.name}", total=None))
-    while batch := list(islice(frames, BATCH)):
-        times += [frame.time for frame in batch]
-        found += detector([frame.image for frame in batch])
-    followed = follow_largest(found)
+    times, found = detected(file, detector, progress)
+    followed = follow(found, person)
     if not any(followed):
-        raise MissingData(
-            f"{path}: the detector {detector.name!r} finds no face in any of its {len(times)} frames. "
-            "Where the clip is a face crop already: --detector full_frame"
-        )
+        raise faceless(path, detector, len(times))
     margin = float(getattr(detector, "crop_margin", MARGIN))
     crops = Crops(progress(_crops(file, followed, margin), "crop faces", total=sum(f is not None for f in followed)))
     view = RawView(file, crops, tuple(map(tuple, found)), file.audio(), transcript)
     face_F = np.array([face is not None for face in followed])
     video = Video(path.stem, path.stem, "test", len(times), mean_rate(times, file.rate), face_F)
     return RawVideo(video, view, tuple(followed), tuple(times))
+
+
+def detected(file: VideoFile, detector: Detector, progress: Progress) -> tuple[list[float], list[list[Face]]]:
+    """Of every frame that decodes, its time (seconds since the first) and its faces."""
+    times: list[float] = []
+    found: list[list[Face]] = []
+    frames = iter(progress(file, f"detect faces with {detector.name}", total=None))
+    while batch := list(islice(frames, BATCH)):
+        times += [frame.time for frame in batch]
+        found += detector([frame.image for frame in batch])
+    return times, found
+
+
+def faceless(path: Path, detector: Detector, frames: int) -> MissingData:
+    """What is said of a clip without any face."""
+    return MissingData(
+        f"{path}: the detector {detector.name!r} finds no face in any of its {frames} frames. "
+        "Where the clip is a face crop already: --detector full_frame"
+    )
 
 
 def mean_rate(times_F: Sequence[float], header_rate: float) -> float:

@@ -13,7 +13,7 @@ from harness.errors import MissingData, UserError, unknown
 from harness.fields import changed
 from harness.plugins import Plugins, Provided, check_options, source_hash, takes
 from harness.resources import Resources
-from harness.types import Component, Pipeline, Recipe, TaskSpec
+from harness.types import Component, Extra, Pipeline, Recipe, TaskSpec
 
 GIVEN = {"encoders": (), "fusions": ("widths", "outputs"), "partitions": (), "postprocessors": (), "detectors": ()}
 
@@ -41,6 +41,7 @@ class Part:
         options = {k: _file_hash(v) for k, v in sorted(self.component.options.items())}
         return {
             "name": self.component.name,
+            "argument": _file_hash(self.argument),  # `hf:FOLDER`
             "options": options,
             "plugin": self.plugin,
             "version": self.version,
@@ -110,6 +111,8 @@ def resolve(
     pipeline = changed(pipeline, own_row)
     pipeline = changed(pipeline, sets or {})
     pipeline = _usable(pipeline, spec)
+    for extra in pipeline.extra_train.values():
+        lookup(plugins, "readers", extra.data)
     return plan_of(plugins, spec, pipeline, system_name(base.name, sets or {}), provided.plugin, profile, seed)
 
 
@@ -141,6 +144,7 @@ def replan(plugins: Plugins, described: Mapping[str, Any]) -> Plan:
     fields["encoders"] = {m: Component(**c) for m, c in fields["encoders"].items()}
     fields["adapt"] = {m: Recipe(**r) for m, r in fields["adapt"].items()}
     fields["fit"] = Recipe(**fields["fit"])
+    fields["extra_train"] = {name: Extra(**extra) for name, extra in fields["extra_train"].items()}
     task: TaskSpec = lookup(plugins, "tasks", described["task"]).thing
     names = (described[name] for name in ("system", "plugin", "profile", "seed"))
     return plan_of(plugins, task, Pipeline(**fields), *names)
@@ -182,8 +186,35 @@ def _usable(pipeline: Pipeline, task: TaskSpec) -> Pipeline:
     if pipeline.overlap and (task.level == "video" or not 0 < pipeline.overlap < task.clip_frames):
         expected = f"0 to {task.clip_frames - 1} frames" if task.level == "frame" else "0, for one score a video"
         raise UserError(f"overlap: expected {expected} in task {task.name!r}, came {pipeline.overlap}")
+    if pipeline.fit.sampling != "uniform":
+        raise UserError(
+            f"fit.sampling: expected uniform (clips hold many labels at once), came {pipeline.fit.sampling}"
+        )
     adapt = {m: recipe for m, recipe in pipeline.adapt.items() if m in pipeline.encoders}
-    return dataclasses.replace(pipeline, adapt=adapt)
+    for modality, recipe in adapt.items():
+        if recipe.sampling == "balanced" and task.kind.name == "continuous":
+            raise UserError(
+                f"adapt.{modality}.sampling: expected uniform in task {task.name!r}, whose labels are values"
+            )
+    return dataclasses.replace(pipeline, adapt=adapt, extra_train=_used(pipeline, adapt, task))
+
+
+def _used(pipeline: Pipeline, adapt: Mapping[str, Recipe], task: TaskSpec) -> dict[str, Extra]:
+    """Extra training data that some stage of this pipeline takes."""
+    for name, extra in pipeline.extra_train.items():
+        for label in filter(None, extra.labels.split(",")):
+            if label not in task.labels:
+                raise unknown(f"label of task {task.name!r} (extra_train.{name}.labels)", label, task.labels)
+    if pipeline.train == "none" and (adapt or pipeline.postprocess.name != "none"):
+        at = f"adapt.{next(iter(adapt))}" if adapt else "postprocess"
+        raise UserError(f"train=none: nothing is trained, nor chosen on an inner part; say --set {at}=none first")
+    if pipeline.train == "extra":
+        if not pipeline.extra_train:
+            raise UserError("train=extra: there is no extra_train to train on; say --set extra_train.NAME=DATA")
+        return dict(pipeline.extra_train)
+    stages = (["adapt"] if adapt else []) + ["fit"]
+    used = [] if pipeline.train == "none" else stages
+    return {n: extra for n, extra in pipeline.extra_train.items() if any(extra.joins(stage) for stage in used)}
 
 
 def _part(plugins: Plugins, noun: str, component: Component) -> Part:

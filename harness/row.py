@@ -62,6 +62,7 @@ def row_of(
             "scores": judged.scenes if judged else {},
         },
         "choices": list(context.choices),
+        **({"extra_train": {one.name: one.report() for one in context.extra}} if context.extra else {}),
         "command": facts["command"],
         "cost": dict(cost),
         "env": environment(context, facts),

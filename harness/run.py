@@ -19,7 +19,7 @@ from harness.adapt import Adapted
 from harness.clips import Track, track
 from harness.context import Context
 from harness.encode import encode
-from harness.fit import fit, fit_parts, restore, scores_of, widths_of
+from harness.fit import fit, fit_parts, restore, scores_of, untrained, widths_of
 from harness.judge import Judged, judge
 from harness.partition import Parts, partition
 from harness.plugins import files_hash
@@ -88,10 +88,15 @@ class Stages:
     @cached_property
     def tracks(self) -> dict[str, Track]:
         """Every video of the split with its tokens, encoded now where the store lacks them."""
-        videos = (*self.split.train, *self.split.inner, *self.split.held)
+        videos = self.videos
         encoded = {m: encode(self.context, one, videos) for m, one in self.adapted.items()}
         fill = self.context.plan.pipeline.fill_faces
         return {v.key: track(v, {m: encoded[m][v.key] for m in encoded}, fill) for v in videos}
+
+    @property
+    def videos(self) -> tuple[Video, ...]:
+        """Every video whose tokens are needed, those of extra training data too."""
+        return (*self.split.train, *self.split.inner, *self.split.held, *self.context.extra_videos("fit"))
 
     @property
     def widths(self) -> dict[str, int]:
@@ -103,8 +108,11 @@ class Stages:
 
     def classifier(self, part: int) -> Entry:
         def compute() -> Entry:
-            own = [self.tracks[v.key] for v in self.split.train if self.parts.of[v.key] == part]
-            return fit(self.context, self.split, part, own, self._tracks_of(self.split.inner))
+            if self.context.plan.pipeline.train == "none":
+                return untrained(self.context, self.split, part, self.widths)
+            own = [v for v in self.split.train if self.parts.of[v.key] == part]
+            own += self.context.extra_videos("fit")  # every classifier learns from them: they have no scene
+            return fit(self.context, self.split, part, self._tracks_of(own), self._tracks_of(self.split.inner))
 
         return self.context.store.entry("fit", self.fit_parts(part), compute)
 

@@ -1,20 +1,24 @@
 """Single frames, windows and transcripts with their targets: what an encoder is fine-tuned on.
 
-Shapes: N samples, L labels, R judged rows of a video.
+A batch comes about in three steps, so that they overlap: `draw` (what varies, in order, from one random stream),
+`fetch` (decoding and varying, in any thread), `ready` (the copy to the device).
+Shapes: N samples, B batch, L labels, R judged rows of a video.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness import augment
+from harness.ahead import to_device
 from harness.pixels import normalised, squares
-from harness.types import AudioInput, Encoder, Floats, Image, ImageInput, Video, View
+from harness.types import AudioInput, Encoder, Floats, Image, ImageInput, Recipe, Video, View
 from harness.windows import windows
 
 if TYPE_CHECKING:
@@ -24,15 +28,25 @@ CACHED_BYTES = 2 << 30  # decoded images kept between epochs
 
 
 class Samples:
-    """Samples of one modality: `target_NL`, and `load(ids)` giving the batch an encoder takes."""
+    """Samples of one modality with their `target_NL`."""
 
     target_NL: Floats
 
-    def load(
-        self, ids: Sequence[int], device: str, rng: np.random.Generator | None = None, augment: float = 1.0
-    ) -> Any:
-        """The batch of these samples on `device`; with `rng`, varied by `augment`."""
+    def draw(self, count: int, rng: np.random.Generator, recipe: Recipe) -> Any:
+        """How the next `count` samples are varied."""
+        return None
+
+    def fetch(self, ids: Sequence[int], varied: Any = None) -> Any:
+        """These samples on the host, as they are or `varied` as drawn."""
         raise NotImplementedError
+
+    def ready(self, fetched: Any, device: str) -> Any:
+        """What `fetch` gave as the batch an encoder takes, on `device`."""
+        raise NotImplementedError
+
+    def load(self, ids: Sequence[int], device: str) -> Any:
+        """The batch of these samples as they are."""
+        return self.ready(self.fetch(ids), device)
 
     def __len__(self) -> int:
         return len(self.target_NL)
@@ -51,62 +65,57 @@ class Frames(Samples):
     """Every frame with a face and a label; decoded squares are kept up to `CACHED_BYTES`."""
 
     def __init__(self, spec: ImageInput, videos: Sequence[Video], view: View, targets: Mapping[str, Floats]) -> None:
-        self.spec, self.view = spec, view
-        self.places: list[tuple[Video, int]] = []
-        rows = []
-        for video in videos:
+        self.spec, self.view, self.videos = spec, view, tuple(videos)
+        rows, frames, owners = [np.zeros((0, 0), np.float32)], [], []
+        for owner, video in enumerate(self.videos):
             target_FL = _per_frame(targets[video.key], video)
-            frames = np.flatnonzero(video.face_F & ~np.isnan(target_FL).all(axis=1))
-            self.places += [(video, int(i)) for i in frames]
-            rows.append(target_FL[frames])
-        self.target_NL = np.concatenate(rows) if rows else np.zeros((0, 0), np.float32)
-        self._cache: OrderedDict[int, Image] = OrderedDict()
+            labelled = np.flatnonzero(video.face_F & ~np.isnan(target_FL).all(axis=1))
+            frames.append(labelled)
+            owners.append(np.full(len(labelled), owner))
+            rows.append(target_FL[labelled])
+        self.frame_N = np.concatenate(frames) if frames else np.zeros(0, int)
+        self.owner_N = np.concatenate(owners) if owners else np.zeros(0, int)
+        self.target_NL = np.concatenate(rows[1:] or rows)
+        self._cache: OrderedDict[tuple[int, int], Image] = OrderedDict()
+        self._lock = Lock()
 
-    def load(
-        self, ids: Sequence[int], device: str, rng: np.random.Generator | None = None, augment: float = 1.0
-    ) -> Tensor:
-        images_BHWC = np.stack(self._squares(ids))
-        if rng is not None and augment:
-            images_BHWC = augmented(images_BHWC, rng, augment)
-        return normalised(images_BHWC, self.spec, device)
+    def draw(self, count: int, rng: np.random.Generator, recipe: Recipe) -> list[augment.Variation] | None:
+        return [augment.draw(rng, self.spec.size, recipe) for _ in range(count)] if recipe.augment else None
 
-    def _squares(self, ids: Sequence[int]) -> list[Image]:
-        missing = [i for i in ids if i not in self._cache]
-        by_video: dict[str, list[int]] = {}
-        for i in dict.fromkeys(missing):
-            by_video.setdefault(self.places[i][0].key, []).append(i)
+    def fetch(self, ids: Sequence[int], varied: Sequence[augment.Variation] | None = None) -> Image:
+        if varied is None:
+            return np.stack(self._squares([self._place(i) for i in ids]))
+        places = [self._place(i, one.neighbour) for i, one in zip(ids, varied, strict=True)]
+        return augment.augmented(np.stack(self._squares(places)), varied)
 
-        def decode(group: list[int]) -> Image:
-            video = self.places[group[0]][0]
-            return squares(self.view.images(video, [self.places[i][1] for i in group]), self.spec)
+    def ready(self, fetched: Image, device: str) -> Tensor:
+        return normalised(fetched, self.spec, device)
 
-        with ThreadPoolExecutor(2) as pool:
-            for group, images in zip(by_video.values(), pool.map(decode, by_video.values()), strict=True):
-                self._cache.update(zip(group, images, strict=True))
-        out = [self._cache[i] for i in ids]
-        while len(self._cache) * 3 * self.spec.size**2 > CACHED_BYTES:
-            self._cache.popitem(last=False)
-        return out
+    def _place(self, sample: int, neighbour: int = 0) -> tuple[int, int]:
+        """(video, frame) of a sample, or of the next frame with a face before (-1) or after (1) it, if there is one."""
+        owner, frame = int(self.owner_N[sample]), int(self.frame_N[sample])
+        if not neighbour:
+            return owner, frame
+        face_F = self.videos[owner].face_F
+        beside = np.flatnonzero(face_F[:frame])[-1:] if neighbour < 0 else np.flatnonzero(face_F[frame + 1 :])[:1]
+        at = beside + (frame + 1 if neighbour > 0 else 0)
+        return owner, int(at[0]) if len(at) else frame
 
-
-def augmented(images_BHWC: Image, rng: np.random.Generator, strength: float = 1.0) -> Image:
-    """Each image flipped with chance 1/2, moved with its edge repeated, and made brighter or darker.
-
-    At strength 1: by up to 6 % of its size and 25 % of its light. Moves are small and filled from the edge, so no crop
-    loses its face.
-    """
-    out = images_BHWC.copy()
-    size = images_BHWC.shape[1]
-    reach = round(0.06 * size * strength)
-    for i, image in enumerate(images_BHWC):
-        if rng.random() < 0.5:
-            image = image[:, ::-1]
-        dy, dx = rng.integers(-reach, reach + 1, size=2)
-        rows = np.clip(np.arange(size) + dy, 0, size - 1)
-        columns = np.clip(np.arange(size) + dx, 0, size - 1)
-        gain, lift = 1 + strength * rng.uniform(-0.25, 0.25), strength * rng.uniform(-20, 20)
-        out[i] = np.clip(image[rows][:, columns] * gain + lift, 0, 255)
-    return out
+    def _squares(self, places: Sequence[tuple[int, int]]) -> list[Image]:
+        with self._lock:
+            found = {place: self._cache[place] for place in places if place in self._cache}
+        missing: dict[int, list[int]] = {}
+        for owner, frame in dict.fromkeys(places):
+            if (owner, frame) not in found:
+                missing.setdefault(owner, []).append(frame)
+        for owner, frames in missing.items():
+            images = squares(self.view.images(self.videos[owner], frames), self.spec)
+            found.update(zip(((owner, frame) for frame in frames), images, strict=True))
+        with self._lock:
+            self._cache.update(found)
+            while len(self._cache) * 3 * self.spec.size**2 > CACHED_BYTES:
+                self._cache.popitem(last=False)
+        return [found[place] for place in places]
 
 
 class Windows(Samples):
@@ -127,17 +136,21 @@ class Windows(Samples):
         self.samples_NS = torch.stack(samples) if samples else torch.zeros(0, 1)
         self.target_NL = np.stack(rows) if rows else np.zeros((0, 0), np.float32)
 
-    def load(
-        self, ids: Sequence[int], device: str, rng: np.random.Generator | None = None, augment: float = 1.0
-    ) -> Tensor:
-        samples_BS = self.samples_NS[list(ids)].to(device)
-        if rng is not None and augment:
-            import torch
+    def draw(self, count: int, rng: np.random.Generator, recipe: Recipe) -> NDArray[np.float32] | None:
+        """gain_B1: louder or softer."""
+        if not recipe.augment:
+            return None
+        gain_B1: NDArray[np.float32] = 1 + recipe.augment * rng.uniform(-0.3, 0.4, (count, 1)).astype(np.float32)
+        return gain_B1
 
-            samples_BS = samples_BS * torch.from_numpy(
-                1 + augment * rng.uniform(-0.3, 0.4, (len(samples_BS), 1)).astype(np.float32)
-            ).to(device)
-        return samples_BS
+    def fetch(self, ids: Sequence[int], varied: NDArray[np.float32] | None = None) -> Tensor:
+        import torch
+
+        samples_BS = self.samples_NS[list(ids)]
+        return samples_BS if varied is None else samples_BS * torch.from_numpy(varied)
+
+    def ready(self, fetched: Tensor, device: str) -> Tensor:
+        return to_device(fetched, device)
 
 
 class Texts(Samples):
@@ -149,10 +162,11 @@ class Texts(Samples):
         self.texts = [text for text, _ in known]
         self.target_NL = np.stack([_mean_labelled(t) for _, t in known]) if known else np.zeros((0, 0), np.float32)
 
-    def load(
-        self, ids: Sequence[int], device: str, rng: np.random.Generator | None = None, augment: float = 1.0
-    ) -> list[str]:
+    def fetch(self, ids: Sequence[int], varied: Any = None) -> list[str]:
         return [self.texts[i] for i in ids]
+
+    def ready(self, fetched: list[str], device: str) -> list[str]:
+        return fetched
 
 
 def _per_frame(target_RL: Floats, video: Video) -> Floats:

@@ -19,14 +19,25 @@ from harness import records
 from harness.context import Context, Place
 from harness.datasets import Root, cache_home, locate, plain
 from harness.errors import MissingData, UserError
+from harness.extra import read as read_extra
 from harness.plugins import Plugins
 from harness.progress import Progress, silent
 from harness.resolve import Plan, lookup, resolve
 from harness.resources import Resources
 from harness.row import fold_rows
 from harness.run import Folder, Stages, run_split
-from harness.splits import FOLDS, Split, folds, folds_hash, histogram, make_splits
-from harness.store import Store, write_whole
+from harness.splits import (
+    FOLDS,
+    Histograms,
+    Split,
+    folds,
+    folds_hash,
+    held_alone,
+    histogram,
+    inner,
+    make_splits,
+)
+from harness.store import Store, room, write_whole
 from harness.types import Reader, TaskSpec, Video
 
 BYTES_PER_TOKEN = 4096  # 1,024 float32: an upper bound for what encoders here give
@@ -77,16 +88,18 @@ def prepare(
     profile = request.profile or default_profile(plugins, request.plugin, root)
     plan = resolve(plugins, task, request.plugin, profile, sets=request.sets, seed=request.seed)
     reader: Reader = lookup(plugins, "readers", spec.reader).thing(root.path, spec, plan.pipeline.partial_rows)
+    extra = read_extra(
+        plugins, plan.pipeline.extra_train, spec, lambda name: locate(name, request.data, plugins.manager).path,
+        limit=request.limit,
+    )  # fmt: skip
     store = Store(cache_home() / "store", report)
     resources = Resources(store, request.device, request.seed, _locator(plugins, request), progress)
     place = Place(request.device, request.precision)
-    context = Context(plan, reader, root.name, reader.fingerprint(), store, resources, progress, place)
+    context = Context(plan, reader, root.name, reader.fingerprint(), store, resources, progress, place, extra=extra)
     videos = reader.videos()
     counts = {v.key: histogram(reader.targets(v), spec.kind) for v in videos if v.side != "test"}
-    splits = tuple(
-        limited(s, request.limit) for s in make_splits(request.splits, videos, counts, dedupe=request.dedupe)
-    )
-    run_id = run_hash(plan, context.fingerprint, request)
+    splits = tuple(limited(split, request.limit) for split in _splits(context, request, videos, counts))
+    run_id = run_hash(plan, context.fingerprint, request, {one.name: one.identity() for one in extra})
     folder = Folder(request.runs / task / _folder_name(f"{plan.system}@{profile}") / run_id)
     facts = {
         "run": run_id,
@@ -99,6 +112,21 @@ def prepare(
         else "",
     }
     return Prepared(context, splits, folder, facts, request)
+
+
+def _splits(context: Context, request: Request, videos: Sequence[Video], counts: Histograms) -> list[Split]:
+    """The splits asked for; where the pipeline is not trained on the task's videos, with what it is trained on."""
+    if context.plan.pipeline.train == "task":
+        if hasattr(context.reader, "how_to_train") and not any(video.side == "train" for video in videos):
+            raise MissingData(context.reader.how_to_train())
+        return make_splits(request.splits, videos, counts, dedupe=request.dedupe)
+    splits = held_alone(request.splits, videos, counts)
+    if context.plan.pipeline.train == "none":
+        return splits
+    given = tuple(video for one in context.extra for video in one.videos)
+    shown = {key: histogram(target_RL, context.plan.task.kind) for key, target_RL in context.targets(given).items()}
+    train, chosen = inner(given, shown)
+    return [dataclasses.replace(split, train=train, inner=chosen) for split in splits]
 
 
 def carry_out(
@@ -121,9 +149,21 @@ def carry_out(
             row = run_split(context, split, folder, facts=prepared.facts, keep_model=keep)
             write_whole(folder.path / "env.json", json.dumps(row["env"], indent=1).encode())
             plugins.hook.row_scored(row=row)
+            _let_go(context, split)
         rows.append(row)
         on_row(row, new)
     return rows + _over_folds(prepared, plugins, rows, on_row)
+
+
+def _let_go(context: Context, split: Split) -> None:
+    """Mark a finished split's features of fine-tuned encoders evictable: no other split can use them."""
+    from harness.adapt import Adapted
+    from harness.encode import encode_parts
+
+    for modality in context.plan.pipeline.adapt:
+        adapted = Adapted(context, split, modality)
+        for video in (*split.train, *split.inner, *split.held, *context.extra_videos("fit")):
+            context.store.mark_evictable("encode", encode_parts(context, adapted, video))
 
 
 def _over_folds(
@@ -154,7 +194,7 @@ def outlook(prepared: Prepared) -> dict[str, Any]:
     frames = 0
     for split in prepared.unfinished():
         stages = Stages(context, split)
-        videos = {v.key: v for v in (*split.train, *split.inner, *split.held)}
+        videos = {v.key: v for v in stages.videos}
         for one in stages.adapted.values():
             todo[f"adapt {one.modality}"] = todo.get(f"adapt {one.modality}", 0) + (not one.stored)
             missing = _not_encoded(context, one, list(videos.values()))
@@ -170,6 +210,7 @@ def outlook(prepared: Prepared) -> dict[str, Any]:
         "frames_to_encode": frames,
         "disk_needed_bytes": frames * BYTES_PER_TOKEN,
         "disk_free_bytes": shutil.disk_usage(home).free,
+        "evictable_bytes": context.store.evictable_bytes(),
     }
 
 
@@ -179,7 +220,7 @@ def refuse_if_too_big(found: Mapping[str, Any]) -> None:
     if needed > free:
         raise UserError(
             f"This run may need {needed / 1e9:.1f} GB for tokens and {free / 1e9:.1f} GB are free below "
-            f"{cache_home()}; free some with 'harness cache gc', or set HARNESS_CACHE"
+            f"{cache_home()}. {room(found['evictable_bytes'])}; or set HARNESS_CACHE"
         )
 
 
@@ -203,9 +244,10 @@ def limited(split: Split, limit: int) -> Split:
     return dataclasses.replace(split, train=split.train[:limit], inner=split.inner[:limit], held=split.held[:limit])
 
 
-def run_hash(plan: Plan, fingerprint: str, request: Request) -> str:
-    """A run's id: of its plan, data, seed and arithmetic; not of splits, folders or verbosity."""
+def run_hash(plan: Plan, fingerprint: str, request: Request, extra: Mapping[str, Any] | None = None) -> str:
+    """A run's id: of its plan, data (`extra` training data too), seed and arithmetic; not of splits or folders."""
     parts = {
+        **({"extra": extra} if extra else {}),
         "plan": plan.describe(),
         "data": fingerprint,
         "limit": request.limit,
@@ -225,7 +267,7 @@ def _locator(plugins: Plugins, request: Request) -> Callable[[str], Path]:
 
 def _located(judged: frozenset[str], data: Mapping[str, str], manager: PluginManager, name: str) -> Path:
     if plain(name) in judged:
-        raise UserError(f"data:{name}: expected an unlabelled data set; {name!r} is one that tasks are judged on")
+        raise UserError(f"data:{name}: expected an unlabelled data set; {name!r} has labels")
     try:
         return locate(name, data, manager).path
     except MissingData as error:

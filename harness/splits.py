@@ -86,6 +86,23 @@ def make_splits(which: str, videos: Sequence[Video], histograms: Histograms, *, 
     return [_fold(number, videos, histograms, fold_of) for number in numbers]
 
 
+def held_alone(which: str, videos: Sequence[Video], histograms: Histograms) -> list[Split]:
+    """The same splits with their held parts alone: for methods that are not trained on this data."""
+    if which not in NAMES:
+        raise unknown("split", which, NAMES)
+    if which == "all":
+        return [*held_alone("official", videos, histograms), *held_alone("folds", videos, histograms)]
+    if which not in ("official", "test"):
+        whole = make_splits(which, videos, histograms)
+        return [Split(split.name, (), (), split.held) for split in whole]
+    side = "valid" if which == "official" else "test"
+    held = tuple(_sorted(video for video in videos if video.side == side))
+    if not held:
+        hint = "; say --split test for predictions on the test side" if which == "official" else ""
+        raise MissingData(f"Split {which}: this data has no videos on the {side} side{hint}")
+    return [Split(which, (), (), held)]
+
+
 def folds(videos: Iterable[Video], histograms: Histograms) -> dict[str, int]:
     """The fold, 0 .. 4, of every train and valid video, by key and sorted by key."""
     judged = _sorted(video for video in videos if video.side != "test")

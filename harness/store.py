@@ -3,10 +3,14 @@
 An entry is one safetensors file, memory-mapped when read, with a checksum of its tensors, `info` and parts in the
 header. It is written under a temporary name, fsynced and renamed, so it is whole or absent; a damaged one is set
 aside, named, and computed again. Any number of processes may write: equal keys hold equal content.
+
+An entry that only a finished split needed is marked evictable by an empty file beside it; whoever reads it takes the
+mark away.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -19,10 +23,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from harness.errors import HarnessError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
 Tensors = Mapping[str, "Tensor"]
+EVICTABLE = ".evictable"  # the suffix of a mark
 WRITES = 5  # another process that set a damaged entry aside may take the fresh one with it for a moment
 
 
@@ -66,14 +73,17 @@ class Store:
         return self.path(stage, parts).exists()
 
     def entry(self, stage: str, parts: Mapping[str, Any], compute: Callable[[], Entry]) -> Entry:
-        """The entry of these parts, computed and written first where it is absent or damaged; always read back."""
+        """The entry of these parts, computed and written first where it is absent or damaged; always read back.
+
+        HarnessError where the disk is full; it says how much could be evicted.
+        """
         path = self.path(stage, parts)
         began = time.perf_counter()
         found = self._read(path)
         if found is None:
             content = _content(compute(), stage, parts)
             for _ in range(WRITES):
-                write_whole(path, content)
+                self._write(path, content)
                 found = self._read(path)
                 if found is not None:
                     break
@@ -82,7 +92,22 @@ class Store:
             self.visits.append(Visit(stage, path.stem, True, time.perf_counter() - began))
         else:
             self.visits.append(Visit(stage, path.stem, False, time.perf_counter() - began))
+        _mark(path).unlink(missing_ok=True)
         return found
+
+    def mark_evictable(self, stage: str, parts: Mapping[str, Any]) -> None:
+        """Say that an entry, where it is there, is not needed any more by what asked for it."""
+        path = self.path(stage, parts)
+        if path.exists():
+            _mark(path).touch()
+
+    def evictable(self) -> list[Path]:
+        """Entries marked evictable."""
+        return [path for path in self.entries() if _mark(path).exists()]
+
+    def evictable_bytes(self) -> int:
+        """How much the entries marked evictable hold."""
+        return sum(path.stat().st_size for path in self.evictable())
 
     def stage(self, stage: str, parts: Mapping[str, Any], compute: Callable[[], Tensors]) -> Tensors:
         """`entry` for what is tensors alone."""
@@ -95,6 +120,15 @@ class Store:
     def whole(self, path: Path) -> bool:
         """Whether an entry's checksum holds; a damaged one is set aside."""
         return self._read(path) is not None
+
+    def _write(self, path: Path, content: bytes) -> None:
+        try:
+            write_whole(path, content)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            needed = f"{len(content) / 1e6:,.1f} MB for {path}"
+            raise HarnessError(f"The disk is full: {needed}. {room(self.evictable_bytes())}") from None
 
     def _read(self, path: Path) -> Entry | None:
         if not path.exists():
@@ -184,6 +218,27 @@ def write_whole(path: Path, content: bytes) -> None:
     """`written_whole` for what is in memory."""
     with written_whole(path) as file:
         file.write(content)
+
+
+def room(evictable: int) -> str:
+    """What a run short of disk is told, `evictable` bytes being marked so.
+
+    >>> room(3_200_000_000)
+    "3.20 GB are features of finished splits: 'harness cache gc' removes them"
+    """
+    if not evictable:
+        return "No features of finished splits are left; 'harness cache gc' removes what nobody read for long"
+    return f"{evictable / 1e9:,.2f} GB are features of finished splits: 'harness cache gc' removes them"
+
+
+def discard(path: Path) -> None:
+    """Remove an entry or a leftover, and the mark beside it."""
+    path.unlink(missing_ok=True)
+    _mark(path).unlink(missing_ok=True)
+
+
+def _mark(path: Path) -> Path:
+    return path.with_suffix(EVICTABLE)
 
 
 def leftovers(root: Path) -> list[Path]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UserError
 from harness.types import Recipe
 
 if TYPE_CHECKING:
@@ -43,15 +43,23 @@ def kept_state(module: nn.Module) -> dict[str, Tensor]:
 def optimiser(modules: Iterable[nn.Module], recipe: Recipe) -> Any:
     """AdamW over trainable parameters; no weight decay on vectors (norms and biases).
 
-    With `layer_decay` below 1, a timm model's earlier layers learn slower; a module that is no timm model does not.
+    With `layer_decay` below 1, earlier layers learn slower where a module tells its layers as timm models do
+    (`group_matcher`; its `no_weight_decay` is heeded too). UserError where none of the modules does.
     """
     import torch
     from timm.optim import param_groups_layer_decay
 
+    modules = list(modules)
+    layered = [m for m in modules if hasattr(m, "group_matcher")] if recipe.layer_decay < 1 else []
+    if recipe.layer_decay < 1 and not layered:
+        who = " and ".join(type(module).__name__ for module in modules)
+        raise UserError(f"layer_decay={recipe.layer_decay:g}: {who} cannot tell their layers (timm's group_matcher)")
     groups: list[dict[str, Any]] = []
     for module in modules:
-        if recipe.layer_decay < 1 and hasattr(module, "group_matcher"):
-            groups += param_groups_layer_decay(module, recipe.weight_decay, layer_decay=recipe.layer_decay)
+        if module in layered:
+            names: Any = getattr(module, "no_weight_decay", tuple)
+            spared = names()
+            groups += param_groups_layer_decay(module, recipe.weight_decay, spared, layer_decay=recipe.layer_decay)
             continue
         parameters = [p for p in module.parameters() if p.requires_grad]
         groups.append({"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay})

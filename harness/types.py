@@ -277,7 +277,28 @@ class Recipe:
     clip_grad: float = 1.0
     label_weights: Literal["none", "root", "frequency"] = "frequency"  # W of Eq. 1 and 2; "root": its square root
     augment: float = 1.0  # how strongly images and sounds are varied; 0: not at all
+    flip: float = 0.5  # chance that an image is mirrored
+    shift: float = 0.06  # an image moves by up to this share of its size, times `augment`
+    crop: float = 1.0  # a random crop keeps at least this share of an image's area; 1: no crop
+    colour: float = 0.0  # contrast and saturation change by up to this share, times `augment`
+    erase: float = 0.0  # chance that a random rectangle of an image is blanked
+    sampling: Literal["uniform", "balanced"] = "uniform"  # "balanced": rare labels as often as frequent ones
     source: str = ""
+
+
+@dataclass(frozen=True)
+class Extra:
+    """Labelled data of another source that joins the train part, and no other (paper 4.2). Labels match by name."""
+
+    data: str  # the name of its reader; `--data NAME=PATH` says where it lies
+    labels: str = ""  # those kept, separated by commas; "": every one that it shares with the task
+    cap: int = 0  # most labelled rows (stills, frames) taken; 0: all
+    stages: Literal["adapt", "fit", "adapt,fit"] = "adapt"
+    source: str = ""
+
+    def joins(self, stage: str) -> bool:
+        """Whether it is used in this stage."""
+        return stage in self.stages.split(",")
 
 
 @dataclass(frozen=True)
@@ -298,5 +319,7 @@ class Pipeline:
     adapt: Mapping[str, Recipe] = field(default_factory=dict)  # modality -> recipe; absent: frozen
     fill_faces: Literal["nearest", "mask"] = "nearest"
     partial_rows: Literal["any", "all", "mask"] = "any"  # AU rows with some invalid labels
+    extra_train: Mapping[str, Extra] = field(default_factory=dict)
+    train: Literal["task", "extra", "none"] = "task"  # on the task's videos; on `extra_train` alone; nothing is trained
     tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

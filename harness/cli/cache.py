@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from harness.store import Store
 
 
 @click.group()
@@ -17,20 +21,24 @@ def cache() -> None:
 @cache.command()
 @click.option("--json", "as_json", is_flag=True, help="As JSON on standard output.")
 def stats(as_json: bool) -> None:
-    """Entries and bytes per stage."""
+    """Entries and bytes per stage, and how much of it is evictable: features of splits that are finished."""
     counts: dict[str, dict[str, int]] = {}
     for path in _files():
         one = counts.setdefault(path.parent.name, {"entries": 0, "bytes": 0})
         one["entries"] += 1
         one["bytes"] += path.stat().st_size
+    marked = _store().evictable()
+    evictable = {"entries": len(marked), "bytes": _store().evictable_bytes()}
     if as_json:
-        click.echo(json.dumps({"root": str(_root()), "stages": counts}, indent=1))
+        click.echo(json.dumps({"root": str(_root()), "stages": counts, "evictable": evictable}, indent=1))
         return
     click.echo(f"store: {_root()}")
     for stage, one in sorted(counts.items()):
         click.echo(f"{stage:10} {one['entries']:7,} entries {one['bytes'] / 1e6:10,.1f} MB")
     if not counts:
         click.echo("empty")
+    if marked:
+        click.echo(f"evictable  {len(marked):7,} entries {evictable['bytes'] / 1e6:10,.1f} MB, taken first by gc")
 
 
 @cache.command()
@@ -50,13 +58,22 @@ def verify() -> None:
 
 @cache.command()
 @click.option("--days", default=30, show_default=True, help="Remove entries not read for this many days.")
-def gc(days: int) -> None:
-    """Remove entries nobody read for a while, what was set aside as damaged, and unfinished writes."""
+@click.option(
+    "--need", type=click.FloatRange(min=0), metavar="GB", help="Stop once so much is freed.  [default: remove it all]"
+)
+def gc(days: int, need: float | None) -> None:
+    """Remove what can be spared: damaged and unfinished writes, evictable entries, then those nobody read for long.
+
+    Evictable are the features of fine-tuned encoders once their split is finished. Whatever is removed is computed
+    again when a run asks for it.
+    """
     from harness.store import leftovers
 
     before = time.time() - days * 86400
-    old = [path for path in _files() if max(path.stat().st_atime, path.stat().st_mtime) < before]
-    _remove([*old, *leftovers(_root())])
+    evictable = _store().evictable()
+    old = [path for path in _files() if _last_use(path) < before]
+    spared = [*leftovers(_root()), *sorted(evictable, key=_last_use), *sorted(old, key=_last_use)]
+    _remove(list(dict.fromkeys(spared)), enough=None if need is None else need * 1e9)
 
 
 @cache.command()
@@ -71,11 +88,22 @@ def clear(yes: bool) -> None:
     _remove(paths)
 
 
-def _remove(paths: list[Path]) -> None:
-    freed = sum(path.stat().st_size for path in paths)
+def _last_use(path: Path) -> float:
+    return max(path.stat().st_atime, path.stat().st_mtime)
+
+
+def _remove(paths: list[Path], enough: float | None = None) -> None:
+    """Remove these in order, at most until `enough` bytes are freed."""
+    from harness.store import discard
+
+    removed = freed = 0
     for path in paths:
-        path.unlink(missing_ok=True)
-    click.echo(f"removed {len(paths)} files, {freed / 1e6:,.1f} MB")
+        if enough is not None and freed >= enough:
+            break
+        freed += path.stat().st_size
+        removed += 1
+        discard(path)
+    click.echo(f"removed {removed} files, {freed / 1e6:,.1f} MB")
 
 
 def _root() -> Path:
@@ -84,7 +112,11 @@ def _root() -> Path:
     return cache_home() / "store"
 
 
-def _files() -> list[Path]:
+def _store() -> Store:
     from harness.store import Store
 
-    return list(Store(_root()).entries())
+    return Store(_root())
+
+
+def _files() -> list[Path]:
+    return list(_store().entries())

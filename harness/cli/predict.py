@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--run", "run_dir", type=click.Path(path_type=Path), help="The folder of one finished run instead.")
 @click.option("--detector", default="retinaface", show_default=True, help="What finds faces; full_frame: it is a crop.")
 @click.option("--detector-weights", metavar="PATH", help="The detector's weights.")
+@click.option("--person", default="largest", show_default=True, help="largest, left, right, or track:N of several.")
 @click.option("--transcript", metavar="TEXT|FILE", help="What is said in the clip, for models that read words.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("predictions"), show_default=True)
 @click.option("--format", "file_format", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
@@ -41,6 +42,7 @@ def predict(
     run_dir: Path | None,
     detector: str,
     detector_weights: str | None,
+    person: str,
     transcript: str | None,
     out: Path,
     file_format: str,
@@ -58,6 +60,7 @@ def predict(
     from harness import plugins as plugin_room
     from harness import rawvideo
     from harness.context import check_device
+    from harness.detect import make_detector
     from harness.progress import shown, silent
 
     check_device(device)
@@ -67,7 +70,7 @@ def predict(
     only = open_model(next(iter(found.values())), task, device) if len(found) == 1 else None  # fail before the work
     words = Path(transcript).read_text(encoding="utf-8") if transcript and _is_file(transcript) else transcript
     failed = []
-    with rawvideo.read(video, finder, transcript=words, progress=silent if quiet else shown) as raw:
+    with rawvideo.read(video, finder, person=person, transcript=words, progress=silent if quiet else shown) as raw:
         if not quiet:
             _report_faces(video, raw)
         for name, model_dir in found.items():
@@ -117,16 +120,6 @@ def a_plugin(plugins: Plugins) -> str:
     pipelines = plugins.provided("pipelines").values()
     named = sorted(p.plugin for p in pipelines if p.name == p.plugin)
     return next(iter(named or sorted(p.plugin for p in pipelines)), "NAME")
-
-
-def make_detector(plugins: Plugins, name: str, weights: str | None, device: str) -> Detector:
-    """The detector called `name`, on `device` where its factory knows devices."""
-    from harness.plugins import takes
-
-    factory = plugins.get("detectors", name)[0].thing
-    options = {"device": device} if takes(factory, "device") else {}
-    detector: Detector = factory(weights, **options)
-    return detector
 
 
 def open_model(where: Path | MissingData, task: str | None, device: str) -> Model:

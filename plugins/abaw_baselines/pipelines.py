@@ -74,7 +74,11 @@ FUSION_WHOLE = dataclasses.replace(
     partition=Component("whole", source="ours"),
     vote="mean",
     tasks={
-        task: {path: value for path, value in {**row, **NO_TEXT.get(task, {})}.items() if path != "vote"}
+        task: {
+            path: value
+            for path, value in {**row, **NO_TEXT.get(task, {})}.items()
+            if path != "vote" and not path.startswith("extra_train")
+        }
         for task, row in BUNDLE.tasks.items()
     },
     profiles={"paper": {}, "demo": {**DEMO_ENCODERS, **_sizes("fusion", "fit")}},

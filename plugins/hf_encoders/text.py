@@ -3,62 +3,81 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from harness.errors import UserError
 from harness.types import Modality, TextInput
-from hf_encoders.loading import check_layer, encoder_part, hidden, load
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
-POOLINGS = ("mean", "first", "last")
+    from hf_encoders.layers import Layers, Pooling
+
+POOLINGS = ("mean", "max", "first", "last")
 
 
 @dataclass(eq=False)
 class HfText:
-    """B strings -> tokens_BD: one layer's hidden states, pooled over the tokens of each text."""
+    """B strings -> tokens_BD: one layer's hidden states, pooled over the tokens of each text.
 
-    module: nn.Module
+    Texts are padded on the right whatever the tokenizer says: positions then count from each text's first token, and a
+    text's numbers do not depend on its neighbours.
+    """
+
+    module: Layers
     input: TextInput
     dim: int
     tokenizer: Any
-    layer: int
-    pooling: str
+    pooling: Pooling
     longest: int
     modality: ClassVar[Modality] = "text"
 
     def __call__(self, batch: list[str]) -> Tensor:
-        net: Any = self.module
+        from hf_encoders.layers import pool
+
+        spoken = [text if text.strip() else "." for text in batch]  # a text without a word still needs a token
         cut: dict[str, Any] = {"truncation": True, "max_length": self.longest, "padding_side": "right"}
-        words = self.tokenizer(list(batch), padding=True, return_tensors="pt", **cut).to(net.device)
+        words = self.tokenizer(spoken, padding=True, return_tensors="pt", **cut).to(self.module.device)
         mask_BN = words["attention_mask"]
-        hidden_BND = hidden(net, self.layer, input_ids=words["input_ids"], attention_mask=mask_BN).float()
-        if self.pooling == "first":
-            return hidden_BND[:, 0]
-        if self.pooling == "last":
-            rows_B = mask_BN.sum(dim=1).clamp(min=1) - 1
-            return hidden_BND[range(len(hidden_BND)), rows_B]
-        weight_BN1 = mask_BN[..., None].to(hidden_BND.dtype)
-        return (hidden_BND * weight_BN1).sum(dim=1) / weight_BN1.sum(dim=1).clamp(min=1)
+        hidden_BND = self.module(input_ids=words["input_ids"], attention_mask=mask_BN)
+        return pool(hidden_BND, mask_BN.bool(), self.pooling)
 
 
-def hf_text(model: str, *, layer: int = -1, pooling: str = "mean", longest: int = 512) -> HfText:
+def hf_text(
+    model: str,
+    *,
+    layer: int | str = "last",
+    pooling: str = "mean",
+    longest: int = 512,
+    rank: int = 0,
+    alpha: int = 16,
+    targets: str = "",
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+) -> HfText:
     """The transformers text model in folder or hub name `model` as an encoder.
 
-    `pooling` is "mean", "first" (BERT's [CLS]) or "last" (decoders); texts are cut after `longest` tokens.
-    UserError: not a text model, no such layer or pooling. MissingData: weights that cannot be had here.
+    `pooling` is "mean", "max", "first" (BERT's [CLS]) or "last" (decoders) over hidden layer `layer` (an index, "last",
+    or "learned": a sum over all layers whose weights `adapt.text` learns); texts are cut after `longest` tokens.
+    With `rank`, fine-tuning trains LoRA adapters of that rank (see `lora.add_lora`) instead of the whole model.
+    `revision` is the branch, tag or commit of a hub name.
+    UserError: not a text model, or options that do not fit it. MissingData: weights that cannot be had here.
     """
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoTokenizer
 
-    if pooling not in POOLINGS:
-        raise UserError(f"pooling of hf-text: expected {', '.join(POOLINGS)}, got {pooling!r}")
-    net = encoder_part(load(AutoModel, model))
-    if net.main_input_name != "input_ids":
-        raise UserError(f"{model!r} is no text model: it takes {net.main_input_name!r}. For audio say hf:{model}")
-    tokenizer = load(AutoTokenizer, model)
+    from hf_encoders.layers import Layers, check_pooling
+    from hf_encoders.loading import Checkpoint
+    from hf_encoders.lora import add_lora
+
+    check_pooling("hf-text", pooling, POOLINGS)
+    checkpoint = Checkpoint(model, revision, trust_remote_code)
+    net: Any = checkpoint.model("text")
+    tokenizer = checkpoint.load(AutoTokenizer)
+    if tokenizer.pad_token is None:  # the mask hides it, so any token does
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    check_layer(model, net, layer)
-    longest = min(longest, int(getattr(net.config, "max_position_embeddings", None) or longest))
-    return HfText(net, TextInput(), int(net.config.hidden_size), tokenizer, layer, pooling, longest)
+        raise UserError(f"the tokenizer of {model!r} has neither a padding, an end nor an unknown token to pad with")
+    layers = Layers(net, layer, model)
+    add_lora(net, model, rank=rank, alpha=alpha, targets=targets)
+    longest = min(longest, tokenizer.model_max_length, getattr(net.config, "max_position_embeddings", longest))
+    return HfText(layers, TextInput(), int(net.config.hidden_size), tokenizer, cast("Pooling", pooling), longest)

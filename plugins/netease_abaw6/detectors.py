@@ -56,9 +56,20 @@ class FullFrame:
         return [[Face(Box(0.0, 0.0, float(image.shape[1]), float(image.shape[0])), 1.0)] for image in images]
 
 
+class Precropped(FullFrame):
+    """As `full_frame`, of a data set that came as face crops: a row then says that nobody looked for faces."""
+
+    name = "precropped"
+
+
 def full_frame(weights: str | None = None) -> FullFrame:
     """The frame itself is the face; there are no weights."""
     return FullFrame()
+
+
+def precropped(weights: str | None = None) -> Precropped:
+    """The frame is a face crop already; there are no weights."""
+    return Precropped()
 
 
 def find_weights(detector: str, given: str | None, files: Sequence[str], origins: str) -> Path:
@@ -79,4 +90,9 @@ def find_weights(detector: str, given: str | None, files: Sequence[str], origins
     )
 
 
-DETECTORS: Mapping[str, Callable[..., Detector]] = {"retinaface": retinaface, "yunet": yunet, "full_frame": full_frame}
+DETECTORS: Mapping[str, Callable[..., Detector]] = {
+    "retinaface": retinaface,
+    "yunet": yunet,
+    "precropped": precropped,
+    "full_frame": full_frame,
+}

@@ -77,6 +77,7 @@ def mae_vit(
     `pool`: "avg" is the mean of the patch tokens, normalised; "token" the class token; "tokens" keeps where things are:
     every patch token normalised and narrowed to `narrow` numbers, then one fully connected layer over all of them
     ("a fully connected layer to the end of the encoder", paper 3.1). The layer starts at random and is fine-tuned.
+    `frozen`: as it is, for every task and split, so its tokens are shared by all of them (`mae_vit_b.frozen`).
     Raises MissingData where the weights or the images are not there, UserError where they do not fit.
     """
     import torch
@@ -138,8 +139,8 @@ def build_vit(
     )
 
 
-def _sized(**sizes: int) -> Callable[..., MaeEncoder]:
-    factory = partial(mae_vit, **sizes)
+def _sized(**options: Any) -> Callable[..., MaeEncoder]:
+    factory = partial(mae_vit, **options)
     factory.__module__ = __name__  # where its source is looked for when features are kept under its hash
     return factory
 
@@ -147,6 +148,7 @@ def _sized(**sizes: int) -> Callable[..., MaeEncoder]:
 mae_vit_t = _sized(width=192, heads=3)
 mae_vit_s = _sized(width=384, heads=6)
 mae_vit_b = mae_vit
+mae_vit_b_frozen = _sized(frozen=True, pool="avg")
 mae_vit_l = _sized(width=1024, depth=24, heads=16)
 
 

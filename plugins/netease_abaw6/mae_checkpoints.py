@@ -1,9 +1,7 @@
 """Masked auto-encoder checkpoints of every public layout, read into one set of names.
 
-The names inside are those of facebookresearch/mae, which timm shares for the encoder:
-`cls_token pos_embed patch_embed.proj blocks.I.{norm1,attn.qkv,attn.proj,norm2,mlp.fc1,mlp.fc2} norm`, and for the
-decoder `decoder_embed mask_token decoder_pos_embed decoder_blocks.I... decoder_norm decoder_pred`.
-Files are safetensors or `torch.load(weights_only=True)`, never a bare pickle.
+The names are those of facebookresearch/mae (`mae_names`). Files are safetensors or `torch.load(weights_only=True)`,
+never a bare pickle.
 """
 
 from __future__ import annotations
@@ -11,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import pickle
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +20,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
 from harness.errors import MissingData, UserError
+from netease_abaw6.mae_names import to_mae_names
 
 KNOWN = (
     "facebookresearch/mae (mae_pretrain_vit_base.pth), MAE-Face (mae_face_pretrain_vit_base.pth), a transformers "
@@ -32,40 +30,9 @@ KNOWN = (
 _DECODER = ("decoder_", "mask_token")
 _HEADS = ("head.", "fc_head.")
 
-# transformers 4 | transformers 5 -> ours, within one block
-_BLOCK = {
-    "attention.attention.query": "attn.q",
-    "attention.attention.key": "attn.k",
-    "attention.attention.value": "attn.v",
-    "attention.output.dense": "attn.proj",
-    "intermediate.dense": "mlp.fc1",
-    "output.dense": "mlp.fc2",
-    "attention.q_proj": "attn.q",
-    "attention.k_proj": "attn.k",
-    "attention.v_proj": "attn.v",
-    "attention.o_proj": "attn.proj",
-    "mlp.fc1": "mlp.fc1",
-    "mlp.fc2": "mlp.fc2",
-    "layernorm_before": "norm1",
-    "layernorm_after": "norm2",
-}
-_OUTSIDE = {
-    "embeddings.cls_token": "cls_token",
-    "embeddings.position_embeddings": "pos_embed",
-    "embeddings.patch_embeddings.projection.weight": "patch_embed.proj.weight",
-    "embeddings.patch_embeddings.projection.bias": "patch_embed.proj.bias",
-    "layernorm.weight": "norm.weight",
-    "layernorm.bias": "norm.bias",
-    "decoder.mask_token": "mask_token",
-    "decoder.decoder_pos_embed": "decoder_pos_embed",
-}
-_LAYER = re.compile(
-    r"(?P<where>encoder\.layer|layers|decoder\.decoder_layers)\.(?P<index>\d+)\.(?P<rest>.+)\.(?P<leaf>weight|bias)"
-)
-
 
 def read(path: Path) -> dict[str, Tensor]:
-    """Every tensor of a checkpoint file or folder, under the names of this module's docstring.
+    """Every tensor of a checkpoint file or folder, under the names of facebookresearch/mae.
 
     Raises MissingData where nothing is there and UserError where the file holds no masked auto-encoder.
     """
@@ -83,15 +50,6 @@ def write(path: Path, state: Mapping[str, Tensor], facts: Mapping[str, Any]) -> 
     half.replace(path)
     half.write_text(json.dumps(dict(facts), indent=2, sort_keys=True) + "\n", encoding="utf-8")
     half.replace(sidecar)
-
-
-def to_mae_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename transformers 4 and 5 keys, joining query, key and value; other layouts only lose their wrappers."""
-    stripped = {name.removeprefix("module.").removeprefix("vit."): tensor for name, tensor in state.items()}
-    if "embeddings.cls_token" not in stripped:
-        return stripped
-    renamed = {_renamed(name): tensor for name, tensor in stripped.items()}
-    return _joined(renamed)
 
 
 def encoder_part(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -139,28 +97,6 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     if not isinstance(loaded, Mapping):
         raise UserError(f"{path} holds a {type(loaded).__name__}, not a state dict; expected {KNOWN}")
     return {name: tensor for name, tensor in loaded.items() if isinstance(tensor, Tensor)}
-
-
-def _renamed(name: str) -> str:
-    if name in _OUTSIDE:
-        return _OUTSIDE[name]
-    match = _LAYER.fullmatch(name)
-    if match is None:
-        return name.removeprefix("decoder.")
-    blocks = "decoder_blocks" if match["where"].startswith("decoder") else "blocks"
-    return f"{blocks}.{match['index']}.{_BLOCK[match['rest']]}.{match['leaf']}"
-
-
-def _joined(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """query, key and value of each block stacked into the one `qkv` that timm and facebookresearch/mae keep."""
-    joined = {}
-    for name, tensor in state.items():
-        if ".attn.q." in name:
-            parts = [state[name.replace(".attn.q.", f".attn.{part}.")] for part in "qkv"]
-            joined[name.replace(".attn.q.", ".attn.qkv.")] = torch.cat(parts)
-        elif ".attn.k." not in name and ".attn.v." not in name:
-            joined[name] = tensor
-    return joined
 
 
 def _sizes(state: Mapping[str, Tensor]) -> str:

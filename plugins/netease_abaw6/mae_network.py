@@ -10,6 +10,8 @@ from typing import Any
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
+AFTER_BLOCKS = 10_000  # a layer's number beyond any block's; 99999 would mean "with the last block" to timm
+
 
 class MaeNetwork(nn.Module):
     """images_BCHW -> tokens_BD. With `narrow` > 0 the ViT must give all its tokens (`global_pool=""`)."""
@@ -28,9 +30,17 @@ class MaeNetwork(nn.Module):
         patches_BND = out[:, 1:]
         return self.join(self.narrow(patches_BND).flatten(1))
 
+    def no_weight_decay(self) -> set[str]:
+        """Parameters that are no matrices though they have more than one dimension (timm's convention)."""
+        return {f"vit.{name}" for name in self.vit.no_weight_decay()}
+
     def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
-        """Which layer a parameter belongs to, for layer-wise learning rates (timm's convention)."""
+        """Which layer a parameter belongs to, for layer-wise learning rates (timm's convention).
+
+        As in facebookresearch/mae: the embedding, each block, then norm and what follows, which learn at the full rate.
+        What a pattern captures is a layer's number to timm, so nothing else may capture.
+        """
         return {
-            "stem": r"^vit\.(cls_token|pos_embed|patch_embed)",
-            "blocks": [(r"^vit\.blocks\.(\d+)", None), (r"^(vit\.(norm|fc_norm)|narrow|join)", (99999,))],
+            "stem": r"^vit\.(?:cls_token|pos_embed|patch_embed)",
+            "blocks": [(r"^vit\.blocks\.(\d+)", None), (r"^(?:vit\.(?:norm|fc_norm)|narrow|join)", (AFTER_BLOCKS,))],
         }

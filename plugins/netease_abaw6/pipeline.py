@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from harness.types import Component, Pipeline, Recipe
+from harness.types import Component, Extra, Pipeline, Recipe
 
 NETEASE_ABAW6 = Pipeline(
     name="netease_abaw6",
@@ -46,7 +46,10 @@ NETEASE_ABAW6 = Pipeline(
             samples_per_epoch=50_000,
             layer_decay=0.75,
             label_weights="frequency",  # W of Eq. 1 and 2
-            source="ours",
+            crop=0.64,  # "crop data augmentation" (3.4); one that loses the face is refilled from its neighbours
+            colour=0.2,
+            erase=0.25,
+            source="ours, crop from paper 3.4",
         ),
         "text": Recipe(epochs=5, lr=1e-4, batch=16, weight_decay=0.0, source="ours"),
     },
@@ -69,10 +72,24 @@ NETEASE_ABAW6 = Pipeline(
     fill_faces="nearest",
     postprocess=Component("gaussian", {"sigmas": "0,1,2,4,8,16"}, source="paper 3.4, sigmas ours"),
     order="vote-smooth",
-    # What differs by task. Only EMI has a transcript (3.1); Eq. 5 refines AU, EXPR and VA (3.4).
+    # What differs by task. Only EMI has a transcript (3.1); Eq. 5 refines AU, EXPR and VA (3.4). BP4D supplements "some
+    # of the limited AU categories", RAF-DB and AffectNet "the Anger, Disgust, and Fear data" (4.2).
     tasks={
-        "au": {"encoders.text": None, "adapt.text": None, "vote": "majority"},
-        "expr": {"encoders.text": None, "adapt.text": None, "vote": "majority"},
+        "au": {
+            "encoders.text": None,
+            "adapt.text": None,
+            "vote": "majority",
+            "extra_train.bp4d": Extra(
+                "bp4d", labels="AU1,AU2,AU15,AU23,AU24", stages="adapt,fit", source="paper 4.2, which AUs ours"
+            ),
+        },
+        "expr": {
+            "encoders.text": None,
+            "adapt.text": None,
+            "vote": "majority",
+            "extra_train.raf-db": Extra("raf-db", labels="Anger,Disgust,Fear", source="paper 4.2"),
+            "extra_train.affectnet": Extra("affectnet", labels="Anger,Disgust,Fear", source="paper 4.2"),
+        },
         "va": {"encoders.text": None, "adapt.text": None, "vote": "mean"},
         "ce": {
             "encoders.text": None,
@@ -87,6 +104,7 @@ NETEASE_ABAW6 = Pipeline(
         # The same classes, narrower and shorter, so that two cores are enough (ours throughout). An untrained VGGish
         # and an untrained text model must be adapted to be of use.
         "demo": {
+            "extra_train": None,
             "encoders.image.weights": "data:demo-pretrain",
             "encoders.image.width": 64,
             "encoders.image.depth": 2,

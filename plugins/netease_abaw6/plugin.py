@@ -48,6 +48,8 @@ def provide_encoders() -> Mapping[str, Callable[..., Encoder]]:
             "mae_vit_s": "mae:mae_vit_s",
             "mae_vit_b": "mae:mae_vit_b",
             "mae_vit_l": "mae:mae_vit_l",
+            "mae_vit_b.frozen": "mae:mae_vit_b_frozen",
+            "of_run": "zero_shot:of_run",
             "vggish": "vggish:vggish",
             "text_lora": "text_lora:text_lora",
         }
@@ -61,6 +63,7 @@ def provide_fusions() -> Mapping[str, Callable[..., Any]]:
         {
             "transformer_4x": "fusion:transformer_4x",
             "transformer_4x_framewise": "fusion:transformer_4x_framewise",
+            "compound_of_basic": "zero_shot:compound_of_basic",
         }
     )
 
@@ -79,10 +82,11 @@ def provide_postprocessors() -> Mapping[str, Callable[..., Smoother]]:
 
 @hookimpl
 def provide_pipelines() -> Mapping[str, Pipeline]:
-    """The paper's method as one literal."""
+    """The paper's method as one literal, and what is trained otherwise: frozen images, CE without labelled videos."""
     from netease_abaw6.pipeline import NETEASE_ABAW6
+    from netease_abaw6.variants import VARIANTS
 
-    return {NETEASE_ABAW6.name: NETEASE_ABAW6}
+    return {pipeline.name: pipeline for pipeline in (NETEASE_ABAW6, *VARIANTS)}
 
 
 @hookimpl

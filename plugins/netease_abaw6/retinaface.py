@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from torch import Tensor
 from harness.errors import UserError, unknown
 from harness.types import Box, Face, Image
 from netease_abaw6.retinaface_net import RetinaFaceNet
+from netease_abaw6.retinaface_onnx import OnnxNet
 
 BGR_MEAN = (104.0, 117.0, 123.0)
 STRIDES = (8, 16, 32)
@@ -74,6 +75,9 @@ PRESETS = {
 }
 
 
+Network = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]  # pixels_BCHW -> probability_BN, offsets, landmarks
+
+
 class RetinaFace:
     """Faces with five landmarks, in batches of frames of one size.
 
@@ -96,7 +100,9 @@ class RetinaFace:
         self.preset = preset_of(weights, self.weights_sha256, preset)
         self.name = f"retinaface:{self.preset}"
         self.score, self.overlap, self.max_side, self.batch, self.device = score, overlap, max_side, batch, device
-        self._net = load(weights, PRESETS[self.preset]).to(device)
+        self._net: Network = (
+            OnnxNet(weights, device) if weights.suffix == ".onnx" else load(weights, PRESETS[self.preset]).to(device)
+        )
 
     def __call__(self, images: Sequence[Image]) -> list[list[Face]]:
         """For each image its faces, best score first."""

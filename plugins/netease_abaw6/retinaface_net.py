@@ -102,7 +102,7 @@ class Head(nn.Module):
 
     def forward(self, map_BCHW: Tensor) -> Tensor:
         out_BHWC: Tensor = self.conv1x1(map_BCHW).permute(0, 2, 3, 1)
-        return out_BHWC.reshape(len(out_BHWC), -1, self.values)
+        return out_BHWC.reshape(out_BHWC.shape[0], -1, self.values)
 
 
 class RetinaFaceNet(nn.Module):

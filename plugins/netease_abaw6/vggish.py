@@ -12,7 +12,6 @@ from __future__ import annotations
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -22,65 +21,18 @@ from torch import Tensor, nn
 
 from harness.errors import MissingData, UserError
 from harness.types import AudioInput, Modality
+from netease_abaw6.vggish_frontend import BANDS, FRAMES, RATE, SAMPLES, log_mel
 
 if TYPE_CHECKING:
     from harness.resources import Resources
 
-RATE = 16_000
-FRAME, STEP, FFT = 400, 160, 512
-FRAMES, BANDS = 96, 64
-LOW, HIGH = 125.0, 7500.0  # Hz
-SAMPLES = (FRAMES - 1) * STEP + FRAME
 CHANNELS = (64, 128, 256, 256, 512, 512)
 HIDDEN = 4096
 POOL_AFTER = (0, 1, 3, 5)
 
 KNOWN = (
-    "vggish-10086976.pth (release asset of harritaylor/torchvggish), "
-    "vggish.pt (torchaudio's prototype VGGISH pipeline, without final ReLU)"
+    "vggish-10086976.pth (release asset of harritaylor/torchvggish), vggish.pt (torchaudio's prototype VGGISH pipeline)"
 )
-
-
-# -- front end ----------------------------------------------------------------------------------
-
-
-def log_mel(samples_BS: Tensor) -> Tensor:
-    """samples_BS at 16 kHz in [-1, 1] -> log-mel patches_B1MF, float32, without gradients.
-
-    Frames are left-aligned, not centred; periodic Hann window; magnitudes of a 512-point FFT; 64 HTK mel bands;
-    log(x + 0.01). Fewer than 15,600 samples are padded with silence, more are a ValueError. In float64 inside: beside a
-    loud tone, float32 leaves errors of 1e-3 in quiet bands.
-    """
-    if samples_BS.shape[1] > SAMPLES:
-        raise ValueError(f"expected at most {SAMPLES} samples (0.975 s at 16 kHz), got {samples_BS.shape[1]}")
-    with torch.no_grad():
-        window, bands = _front_end(str(samples_BS.device))
-        padded_BS = nn.functional.pad(samples_BS.double(), (0, SAMPLES - samples_BS.shape[1]))
-        frames_BMW = padded_BS.unfold(1, FRAME, STEP) * window
-        magnitude_BMK = torch.fft.rfft(frames_BMW, FFT).abs()
-        return torch.log(magnitude_BMK @ bands + 0.01).float().unsqueeze(1)
-
-
-@lru_cache(maxsize=4)
-def _front_end(device: str) -> tuple[Tensor, Tensor]:
-    """Window of 400 and mel filters (257 x 64), float64."""
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME) / FRAME)
-    return torch.from_numpy(window).to(device), torch.from_numpy(mel_filters()).to(device)
-
-
-def mel_filters() -> np.ndarray:
-    """Triangles, linear in mel between 125 and 7500 Hz, over 257 FFT bins: array of 257 x 64, its DC row 0."""
-    edges = np.linspace(_mel(LOW), _mel(HIGH), BANDS + 2)
-    bins = _mel(np.linspace(0.0, RATE / 2, FFT // 2 + 1))[:, None]
-    rise = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    fall = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
-    filters = np.maximum(0.0, np.minimum(rise, fall))
-    filters[0] = 0.0
-    return filters
-
-
-def _mel(hertz: float | np.ndarray) -> np.ndarray:
-    return 1127.0 * np.log1p(np.asarray(hertz, np.float64) / 700.0)
 
 
 # -- network ------------------------------------------------------------------------------------
@@ -126,13 +78,17 @@ class VGGishNet(nn.Module):
 
 
 class Whitening(nn.Module):
-    """AudioSet's post-processing: PCA, clipped to +-2, 8 bits (cut off, as the reference does), then divided by 255."""
+    """AudioSet's post-processing: PCA, clipped to +-2, 8 bits (cut off, as the reference does).
+
+    With `unit` the 0 .. 255 are then divided by 255, as the lab did.
+    """
 
     matrix: Tensor
     mean: Tensor
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, unit: bool = True) -> None:
         super().__init__()
+        self.unit = unit
         if not path.is_file():
             raise MissingData(f"No PCA parameters at '{path}'; expected vggish_pca_params.npz (AudioSet's VGGish)")
         with np.load(path, allow_pickle=False) as stored:
@@ -143,7 +99,8 @@ class Whitening(nn.Module):
 
     def forward(self, tokens_BD: Tensor) -> Tensor:
         projected_BD = (tokens_BD.float() - self.mean) @ self.matrix.T
-        return torch.floor((projected_BD.clamp(-2, 2) + 2) * (255 / 4)) / 255
+        bytes_BD = torch.floor((projected_BD.clamp(-2, 2) + 2) * (255 / 4))
+        return bytes_BD / 255 if self.unit else bytes_BD
 
 
 # -- encoder ------------------------------------------------------------------------------------
@@ -176,6 +133,7 @@ def vggish(
     embedding: int = 128,
     hop: float = 0.96,
     pca: str | None = None,
+    pca_unit: bool = True,
     final_relu: bool = True,
     frozen: bool = False,
     resources: Resources | None = None,
@@ -183,8 +141,9 @@ def vggish(
     """VGGish from a public checkpoint, or a smaller one of the same class (`width`, `embedding`) to be adapted.
 
     `weights` is a path (safetensors, or `torch.load(weights_only=True)`), or "random", asked for by name only. `hop` is
-    in seconds; `pca` the path of AudioSet's `vggish_pca_params.npz`; ports differ in `final_relu` (torchvggish has it,
-    torchaudio not). Raises MissingData where a file is not there, UserError where it does not fit.
+    in seconds. `pca` is the path of AudioSet's `vggish_pca_params.npz`: tokens of 8 bits, from 0 to 1, or with
+    `pca_unit=False` from 0 to 255. `final_relu`: torchvggish and torchaudio have one after the last layer, other ports
+    have none. Raises MissingData where a file is not there, UserError where it does not fit.
     """
     if width <= 0 or embedding < 1 or hop <= 0:
         raise UserError(f"vggish takes width > 0, embedding >= 1, hop > 0; came {width}, {embedding}, {hop}")
@@ -193,7 +152,7 @@ def vggish(
     net = VGGishNet(width=width, embedding=embedding, final_relu=final_relu)
     if state is not None:
         _fill(net, state, str(weights))
-    whitening = Whitening(Path(pca).expanduser()) if pca is not None else None
+    whitening = Whitening(Path(pca).expanduser(), unit=pca_unit) if pca is not None else None
     if whitening is not None and whitening.mean.shape != (embedding,):
         raise UserError(f"pca={pca!r} is for tokens of width {len(whitening.mean)}, came embedding={embedding}")
     net.requires_grad_(not frozen).to(device).eval()

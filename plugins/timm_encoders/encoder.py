@@ -71,7 +71,7 @@ def _published(model: str) -> nn.Module:
     except OSError as error:  # huggingface_hub's and urllib's errors are OSErrors
         raise MissingData(
             f"The published weights of timm:{model} are neither in the local hub cache nor reachable "
-            f"({type(error).__name__}). Give a local file, --set encoders.image.options.weights=PATH, or "
+            f"({type(error).__name__}). Give a local file, --set encoders.image.weights=PATH, or "
             "ask for weights=random"
         ) from error
     except RuntimeError as error:

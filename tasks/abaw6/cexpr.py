@@ -42,16 +42,26 @@ class CExpr(AffWild2):
     def _compound(self) -> rafdb_compound.Compound | None:
         return rafdb_compound.find(self._root)
 
+    def videos(self) -> tuple[Video, ...]:
+        """Every video and image of every side, sorted by (side, id). Raises MissingData where there is none at all."""
+        found = super().videos()
+        if not found:
+            raise MissingData(self.how_to_train())
+        return found
+
+    def how_to_train(self) -> str:
+        """What to say where no video has labels to train with: the three ways, each with its command."""
+        return (
+            f"{self._root} holds no labelled videos for CE, and C-EXPR-DB itself has none. Three ways: "
+            "(1) label videos in the Aff-Wild2 layout, 'CE_Recognition_Challenge/{Train_Set,Validation_Set}/"
+            "<video>.txt', then harness run --plugin netease_abaw6 --task ce; (2) train on RAF-DB's compound part: "
+            "harness run --plugin netease_abaw6:ce_rafdb --task ce --split test --data raf-db-compound=PATH; "
+            "(3) zero-shot from a finished EXPR run: harness run --plugin netease_abaw6:ce_zero_shot --task ce "
+            "--split test --set components.run=runs/expr/SYSTEM/RUN"
+        )
+
     def _labels(self) -> Labels:
-        labels = find_labels(self._root, self._task.name)
-        if not labels.folders and self._compound() is None:
-            raise MissingData(
-                f"{self._root} holds no labelled videos for CE, and C-EXPR-DB itself has none. Three ways to train: "
-                "(1) label videos in the Aff-Wild2 layout, 'CE_Recognition_Challenge/{Train_Set,Validation_Set}/"
-                "<video>.txt'; (2) put RAF-DB's compound part below it ('compound/EmoLabel', 'compound/Image'); "
-                "(3) zero-shot: predict with a finished EXPR run (harness run --task expr, then harness predict)"
-            )
-        return labels
+        return find_labels(self._root, self._task.name)
 
     def _label_paths(self, labels: Labels) -> list[Path]:
         compound = self._compound()

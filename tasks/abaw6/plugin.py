@@ -1,4 +1,4 @@
-"""What this package provides: five tasks, three readers, and the demo world where nothing else is configured."""
+"""What this package provides: five tasks, readers of three data sets and of four more to train on, the demo world."""
 
 from __future__ import annotations
 
@@ -27,11 +27,23 @@ def provide_tasks() -> Mapping[str, TaskSpec]:
 @hookimpl
 def provide_readers() -> Mapping[str, Callable[..., Reader]]:
     """One reader per data set; each is built as `factory(root, task, partial_rows)`."""
+    from abaw6.affectnet import AffectNet
     from abaw6.affwild2 import AffWild2
+    from abaw6.bp4d import Bp4d
     from abaw6.cexpr import CExpr
     from abaw6.hume import HumeVidmimic2
+    from abaw6.rafdb import RafDb, RafDbCompound
 
-    return {"aff-wild2": AffWild2, "c-expr": CExpr, "hume-vidmimic2": HumeVidmimic2}
+    return {
+        "aff-wild2": AffWild2,
+        "c-expr": CExpr,
+        "hume-vidmimic2": HumeVidmimic2,
+        # extra training data (paper 4.2): they have no held-out side
+        "bp4d": Bp4d,
+        "raf-db": RafDb,
+        "raf-db-compound": RafDbCompound,
+        "affectnet": AffectNet,
+    }
 
 
 @hookimpl
@@ -50,8 +62,10 @@ def locate_dataset(name: str, demo: bool) -> Path | None:
 
 @hookimpl
 def add_commands(cli: click.Group) -> None:
-    """`harness data demo`, which belongs here: the core knows nothing of the demo world."""
+    """`harness data demo` and `harness prepare`, which belong here: the core knows neither demo world nor layouts."""
     from abaw6.demo_command import demo
+    from abaw6.prepare_command import prepare
     from harness.cli.data import data
 
     data.add_command(demo)
+    cli.add_command(prepare)

@@ -52,11 +52,21 @@ def find(root: Path) -> Compound | None:
     return None
 
 
+def find_basic(root: Path) -> Compound | None:
+    """The basic part at `root`, or up to three levels below it: a label file without compound classes."""
+    for folder in _walk(root, 3):
+        labels = folder / "EmoLabel" / "list_patition_label.txt"
+        if labels.is_file() and "compound" not in plain(folder.name) and not _has_compound(labels):
+            inner = [folder / "Image" / name for name in ("aligned", "original")]
+            return Compound(labels, tuple(path for path in inner if path.is_dir()))
+    return None
+
+
 def videos(compound: Compound, labels: Sequence[str], *, all_train: bool) -> list[Video]:
     """One video of one frame per image of a class among `labels`; the file's own sides, or everything for training."""
     stills = paths(compound)
     found = []
-    for number, name, value in _rows(compound.labels):
+    for number, name, value in rows(compound.labels, CLASSES):
         if CLASSES[value - 1] not in labels:
             continue
         part = name.partition("_")[0]
@@ -89,17 +99,18 @@ def target(compound: Compound, video: Video, labels: Sequence[str]) -> Floats:
     return np.array([[label == CLASSES[int(line[1]) - 1] for label in labels]], np.float32)
 
 
-def _rows(path: Path) -> list[tuple[int, str, int]]:
-    rows = []
+def rows(path: Path, classes: Sequence[str]) -> list[tuple[int, str, int]]:
+    """(line, image's name without its suffix, class from 1) of each line of a label file."""
+    found = []
     for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         name, _, value = line.strip().partition(" ")
         if not line.strip():
             continue
-        if not value.strip().isdigit() or not 1 <= int(value) <= len(CLASSES):
-            expected = f"an image's name and a class from 1 to {len(CLASSES)}"
+        if not value.strip().isdigit() or not 1 <= int(value) <= len(classes):
+            expected = f"an image's name and a class from 1 to {len(classes)}"
             raise UserError(f"{path}, line {number}: expected {expected}, got {line.strip()!r}")
-        rows.append((number, os.path.splitext(name)[0], int(value)))
-    return rows
+        found.append((number, os.path.splitext(name)[0], int(value)))
+    return found
 
 
 def _has_compound(path: Path) -> bool:
@@ -114,4 +125,4 @@ def _walk(root: Path, depth: int) -> list[Path]:
 
 
 def _may_hold(folder: Path) -> bool:
-    return "rafdb" in plain(folder.name) or "compound" in plain(folder.name)
+    return any(word in plain(folder.name) for word in ("rafdb", "compound", "basic"))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 from abaw6.cexpr import CExpr
 from abaw6.specs import CE
 from harness.errors import MissingData
+from netease_abaw6.pipeline import NETEASE_ABAW6
+from netease_abaw6.variants import VARIANTS
 
 HEADER = ",".join(CE.labels)
 
@@ -29,13 +32,22 @@ def test_labelled_videos_and_the_official_test_videos(disk: Any) -> None:
 
 
 def test_without_labels_three_ways_are_named(disk: Any) -> None:
-    disk.video("C-EXPR-DB/01.mp4")
     with pytest.raises(MissingData) as error:
         CExpr(disk.root, CE).videos()
     assert error.value.exit_code == 3
     for way in ("CE_Recognition_Challenge/{Train_Set,Validation_Set}", "RAF-DB", "zero-shot"):
         assert way in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_test_videos_alone_can_be_predicted_and_tell_how_to_train(disk: Any) -> None:
+    disk.video("C-EXPR-DB/01.mp4")
+    reader = CExpr(disk.root, CE)
+    assert [video.key for video in reader.videos()] == ["test/01"]
+    commands = re.findall(r"harness run --plugin (\S+) --task ce", reader.how_to_train())
+    assert commands == ["netease_abaw6", "netease_abaw6:ce_rafdb", "netease_abaw6:ce_zero_shot"]
+    names = {pipeline.name for pipeline in (NETEASE_ABAW6, *VARIANTS)}
+    assert {command.rpartition(":")[2] for command in commands} <= names
 
 
 def test_rafdb_compound_joins_as_training_images(disk: Any) -> None:

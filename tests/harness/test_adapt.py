@@ -7,7 +7,7 @@ import pytest
 import tiny_world
 import torch
 
-from harness.adapt import Adapted, _hard, fine_tune, loss_weights
+from harness.adapt import Adapted, _hard, balanced, fine_tune, loss_weights
 from harness.errors import HarnessError
 from harness.types import Recipe
 
@@ -129,6 +129,25 @@ def test_sound_learns_too_in_every_kind_of_task(tiny, task: str):
 )
 def test_the_mean_of_labels_becomes_the_one_that_holds_most(kind: str, target: Any, expected: Any):
     np.testing.assert_array_equal(_hard(np.array(target, np.float32), kind), np.array(expected, np.float32))
+
+
+def test_balanced_sampling_draws_rare_labels_as_often_as_frequent_ones():
+    target_NL = np.repeat(np.eye(3, dtype=np.float32), [90, 9, 1], axis=0)
+    share_N = balanced(target_NL)
+    np.testing.assert_allclose(share_N @ target_NL, [1 / 3] * 3, rtol=1e-6)
+
+
+def test_balanced_sampling_of_labels_that_hold_together():
+    target_NL = np.array([[1, 0], [1, 1], [1, np.nan], [0, 0]], np.float32)  # the second holds in 1 of 3, as 4/9 of 3/4
+    np.testing.assert_allclose(balanced(target_NL), np.array([1, 2.25, 1, 1]) / 5.25, rtol=1e-6)
+
+
+def test_it_learns_from_balanced_samples(tiny):
+    entry, other = (
+        fine_tune(*_of(adapted(tiny(), adapt__image__sampling=sampling))) for sampling in ("balanced", "uniform")
+    )
+    assert entry.info["scores"][-1] > 0.8
+    assert not torch.equal(entry.tensors["weight"], other.tensors["weight"])
 
 
 def test_weights_are_by_frequency_of_labelled_rows():

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from harness.errors import UserError
 from harness.fields import at, changed, parse
-from harness.types import Component, Pipeline, Recipe
+from harness.types import Component, Extra, Pipeline, Recipe
 
 RECIPE = Recipe(epochs=9, lr=1e-4, batch=32)
+EXTRA = Extra("rest", "a,b")
 PIPELINE = Pipeline(
     "p", "P", "",
     encoders={"image": Component("mae_vit_b", {"width": 64}), "audio": Component("vggish")},
@@ -16,6 +17,7 @@ PIPELINE = Pipeline(
     fit=RECIPE,
     postprocess=Component("gaussian"),
     adapt={"image": RECIPE},
+    extra_train={"more": EXTRA},
 )  # fmt: skip
 
 
@@ -38,6 +40,14 @@ PIPELINE = Pipeline(
         ("fit.label_weights", "none", lambda p: p.fit.label_weights, "none"),
         ("postprocess", Component("median"), lambda p: p.postprocess, Component("median")),
         ("postprocess", None, lambda p: p.postprocess.name, "none"),
+        ("extra_train", None, lambda p: p.extra_train, {}),
+        ("extra_train.more", None, lambda p: p.extra_train, {}),
+        ("extra_train.other", None, lambda p: p.extra_train, {"more": EXTRA}),
+        ("extra_train.raf-db", "raf-db", lambda p: p.extra_train["raf-db"], Extra("raf-db", source="chosen")),
+        ("extra_train.more.cap", 9, lambda p: p.extra_train["more"], Extra("rest", "a,b", cap=9)),
+        ("extra_train.more.stages", "adapt,fit", lambda p: p.extra_train["more"].stages, "adapt,fit"),
+        ("train", None, lambda p: p.train, "none"),
+        ("components.width", 8, lambda p: [p.encoders["image"].options, p.fusion.options], [{"width": 8}, {}]),
     ],
 )  # fmt: skip
 def test_one_change(path, value, look, expected):
@@ -93,6 +103,12 @@ def test_the_pipeline_itself_stays_as_it_was():
         ("vote.k", 3, "vote.k: vote has no fields below it"),
         ("order", "x", "order: expected one of vote-smooth, smooth-vote, came 'x'"),
         ("fill_faces", "no", "fill_faces: expected one of nearest, mask, came 'no'"),
+        ("extra_train", "x", "extra_train holds one entry per source: say extra_train.NAME=DATA, or extra_train=none"),
+        ("extra_train.more", 3, "extra_train.more: expected the name of a data set, came 3"),
+        ("extra_train.moe.cap", 3, "extra_train.moe.cap: this pipeline has no extra_train.moe; it has more"),
+        ("extra_train.more.cup", 3, "No field of an Extra is called 'cup'. Did you mean 'cap'?"),
+        ("extra_train.more.stages", "x", "extra_train.more.stages: expected one of adapt, fit, adapt,fit, came 'x'"),
+        ("components.run", "x", "No option of any component of p is called 'run'."),
         ("partial_rows", None, "partial_rows: expected one of any, all, mask, came None"),
     ],
 )
@@ -114,6 +130,9 @@ def test_what_is_wrong_is_said_in_one_line(path, value, message):
         ("adapt.image.batch", -3),
         ("fit.warmup", 2.0),
         ("fit.samples_per_epoch", -1),
+        ("extra_train.more.cap", -1),
+        ("adapt.image.crop", 0.0),
+        ("adapt.image.erase", 1.5),
     ],
 )
 def test_a_recipe_that_cannot_be_followed_is_refused(path, value):

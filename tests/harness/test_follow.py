@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.follow import area, follow_largest, overlap
+from harness.errors import MissingData, UserError
+from harness.follow import area, follow, follow_largest, overlap, tracks
 from harness.types import Box, Face
 
 
@@ -57,3 +58,44 @@ def test_only_faces_of_the_frame_itself_are_followed(frames: list[list[Face]]):
     followed = follow_largest(frames)
     assert len(followed) == len(frames)
     assert all(f is None or f in faces for f, faces in zip(followed, frames, strict=True))
+
+
+# -- several people ------------------------------------------------------------------------------
+
+TWO = [[face(0, 10), face(100, 20)], [face(1, 10), face(101, 20)], [face(102, 20)], [face(2, 10), face(103, 20)]]
+
+
+def test_the_left_and_the_right_of_two():
+    assert lefts(follow(TWO, "left")) == [0, 1, None, 2]
+    assert lefts(follow(TWO, "right")) == [100, 101, 102, 103]
+    assert lefts(follow(TWO, "largest")) == [100, 101, 102, 103]
+
+
+def test_one_alone_is_nobodys_left():
+    alone = [[face(100)], *TWO]
+    assert lefts(follow(alone, "left")) == [None, 0, 1, None, 2]
+    with pytest.raises(MissingData, match="no frame shows two faces, so that nobody is the left one"):
+        follow([[face(0)], [face(0)]], "left")
+
+
+def test_people_are_numbered_as_they_appear():
+    people = tracks([*TWO, [], [face(3), face(200)]])
+    assert [sorted(track) for track in people] == [[0, 1, 3, 5], [0, 1, 2, 3], [5]]
+    assert lefts(follow([*TWO, [], [face(3), face(200)]], "track:3")) == [None] * 5 + [200]
+    with pytest.raises(UserError, match="expected a track up to track:2, as many as are there, came 'track:3'"):
+        follow(TWO, "track:3")
+
+
+def test_who_crosses_is_not_taken_for_the_other():
+    """Two faces pass each other one above the other: boxes say who is who, places do not."""
+    steps = range(0, 100, 4)
+    frames = [[face(x, 20, 0), face(100 - x, 20, 12)] for x in steps]
+    first, second = tracks(frames)
+    assert [first[i].box.x0 for i in range(len(frames))] == list(steps)
+    assert {second[i].box.y0 for i in range(len(frames))} == {12}
+
+
+@pytest.mark.parametrize("word", ["biggest", "track:0", "track:", "track:-1", "Left"])
+def test_a_person_that_is_not_a_choice(word: str):
+    with pytest.raises(UserError, match="--person: expected largest, left, right or track:N"):
+        follow(TWO, word)

@@ -224,11 +224,17 @@ PLACES = {"image encoder", "audio encoder", "partition", "assign", "smoother", "
           "partition's factory", "row_scored"}  # fmt: skip
 
 
-@pytest.mark.parametrize(("spec", "fusion"), [(FRAMES, "mlp"), (CLIPS, "average")], ids=["trained", "solved"])
-def test_no_held_out_label_is_in_reach(tiny, monkeypatch: pytest.MonkeyPatch, spec: TaskSpec, fusion: str):
+@pytest.mark.parametrize(
+    ("spec", "fusion", "extra"),
+    [(FRAMES, "mlp", False), (CLIPS, "average", False), (FRAMES, "mlp", True)],
+    ids=["trained", "solved", "with extra data"],
+)
+def test_no_held_out_label_is_in_reach(
+    tiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, spec: TaskSpec, fusion: str, extra: bool
+):
     """Over the official split and two folds: what one split held out, another trained on a moment before."""
     spy = Spy(Path("/"))
-    world = tiny(spec, target=marked, **hostile(spy))
+    world = tiny(spec, target=marked, **hostile(spy), readers={"more": tiny_world.TinyReader})
     spy.labels = world.root / "labels"
     splits = {}
     from harness import session
@@ -242,9 +248,13 @@ def test_no_held_out_label_is_in_reach(tiny, monkeypatch: pytest.MonkeyPatch, sp
 
     monkeypatch.setattr(session, "run_split", noting)
     sets = {"fit.epochs": 1, "adapt.image.epochs": 1, "fusion": fusion, "fit.batch": 64}
+    data = {"tiny": str(world.root)}
+    if extra:
+        data["more"] = str(tiny_world.write(tmp_path / "more", spec))
+        sets |= {"extra_train.more": "more", "extra_train.more.stages": "adapt,fit", "extra_train.more.cap": 60}
     with young_garbage():
         for which in ("official", "fold-1", "fold-2"):
-            world.row(splits=which, sets=sets)
+            world.row(splits=which, sets=sets, data=data)
     expected = PLACES | ({"fusion"} if fusion == "mlp" else {"solve", "solve, each batch"})
     assert {place for _, place in spy.found} == expected
     leaked = {key: sorted(videos & splits[key[0]]) for key, videos in spy.found.items() if videos & splits[key[0]]}

@@ -159,6 +159,16 @@ def test_the_identity_of_a_part_knows_its_file_s_bytes(loaded, tmp_path: Path):
     assert Part(Component("eye", {"weights": str(elsewhere)}), tiny_world.eye, "tiny", "0").identity() == two
 
 
+def test_a_folder_after_the_colon_counts_by_its_bytes(tmp_path: Path):
+    def identity(text: str) -> dict[str, Any]:
+        (tmp_path / "weights").write_text(text)
+        return Part(Component(f"named:{tmp_path}"), tiny_world.named, "tiny", "0", str(tmp_path)).identity()
+
+    one, two = identity("one"), identity("two")
+    assert one["argument"].startswith("sha256:")
+    assert one != two
+
+
 def test_a_folder_of_weights_counts_by_its_files(tmp_path: Path):
     def identity() -> dict[str, Any]:
         return Part(Component("eye", {"weights": str(tmp_path)}), tiny_world.eye, "tiny", "0").identity()

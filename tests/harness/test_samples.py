@@ -7,12 +7,14 @@ import pytest
 import torch
 
 from harness import samples as samples_module
-from harness.samples import Frames, Texts, Windows, augmented, samples_of
-from harness.types import Audio, AudioInput, ImageInput, SceneFrame, TextInput, Video
+from harness.augment import Variation, augmented
+from harness.samples import Frames, Texts, Windows, samples_of
+from harness.types import Audio, AudioInput, ImageInput, Recipe, SceneFrame, TextInput, Video
 
 NAN = np.nan
 IMAGE = ImageInput(4, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 SOUND = AudioInput(100, window=1.0, hop=1.0)
+RECIPE = Recipe(1, 0.1, 1)
 
 
 class View:
@@ -106,7 +108,8 @@ def test_a_louder_or_softer_window_is_still_the_same_sound():
     view = View()
     view.sound[a.key] = Audio(np.linspace(0.1, 0.2, 100, dtype=np.float32), 100)
     found = Windows(SOUND, [a], view, {a.key: np.ones((2, 1), np.float32)})
-    plain, loud = found.load([0], "cpu"), found.load([0], "cpu", np.random.default_rng(0))
+    plain = found.load([0], "cpu")
+    loud = found.ready(found.fetch([0], found.draw(1, np.random.default_rng(0), RECIPE)), "cpu")
     gain = loud / plain
     assert not torch.equal(plain, loud)
     assert float(gain.max() - gain.min()) == pytest.approx(0, abs=1e-5)
@@ -136,20 +139,23 @@ def test_the_samples_an_encoder_takes(spec, kind):
     assert type(samples_of(Encoder(), [a], View(), {a.key: np.ones((1, 1), np.float32)})) is kind  # type: ignore[arg-type]
 
 
-def test_augmented_images_stay_images_and_the_originals_as_they_were():
-    images_BHWC = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)
-    before = images_BHWC.copy()
-    one, again, other = (augmented(images_BHWC, np.random.default_rng(seed)) for seed in (1, 1, 2))
-    assert (images_BHWC == before).all()
-    assert (one == again).all()
-    assert (one != other).any()
-    assert (one.dtype, one.shape) == (np.uint8, images_BHWC.shape)
+def test_a_neighbour_is_the_next_frame_with_a_face_of_the_same_video():
+    a, b = video("a", [True, False, True, True]), video("b", [True])
+    targets = {a.key: np.ones((4, 1), np.float32), b.key: np.ones((1, 1), np.float32)}
+    found = Frames(IMAGE, [a, b], View(), targets)
+    greys = {
+        neighbour: found.fetch([0, 1, 2, 3], [Variation(neighbour)] * 4)[:, 0, 0, 0].tolist()
+        for neighbour in (-1, 0, 1)
+    }
+    assert greys == {-1: [0, 0, 20, 0], 0: [0, 20, 30, 0], 1: [20, 30, 30, 0]}
 
 
-def test_augmentation_flips_about_half_and_moves_little():
-    ramp = np.repeat(np.linspace(60, 180, 32)[None, :, None], 32, axis=0).repeat(3, axis=2).astype(np.uint8)
-    out = augmented(np.stack([ramp] * 200), np.random.default_rng(0)).astype(int)
-    rising = out[:, 16, -1, 0] > out[:, 16, 0, 0]
-    assert 70 < rising.sum() < 130
-    means = out.mean(axis=(1, 2, 3))
-    assert 65 < means.min() < means.max() < 175
+def test_variations_are_drawn_by_the_recipe_and_applied_by_fetch():
+    a = video("a", [True] * 3)
+    found = Frames(IMAGE, [a], View(), {a.key: np.ones((3, 1), np.float32)})
+    assert found.draw(2, np.random.default_rng(0), Recipe(1, 0.1, 1, augment=0)) is None
+    drawn = found.draw(2, np.random.default_rng(0), RECIPE)
+    assert drawn is not None
+    assert len(drawn) == 2
+    plain = found.fetch([1, 2])
+    np.testing.assert_array_equal(found.fetch([1, 2], drawn), augmented(plain, drawn))

@@ -74,9 +74,31 @@ def test_what_is_still_to_compute(tiny):
 
 
 def test_a_disk_too_small_is_refused():
-    refuse_if_too_big({"disk_needed_bytes": 5, "disk_free_bytes": 5})
-    with pytest.raises(UserError, match=r"may need 6\.0 GB for tokens and 5\.0 GB are free"):
-        refuse_if_too_big({"disk_needed_bytes": 6e9, "disk_free_bytes": 5e9})
+    refuse_if_too_big({"disk_needed_bytes": 5, "disk_free_bytes": 5, "evictable_bytes": 0})
+    with pytest.raises(UserError, match=r"may need 6\.0 GB for tokens and 5\.0 GB are free.*2\.50 GB are features"):
+        refuse_if_too_big({"disk_needed_bytes": 6e9, "disk_free_bytes": 5e9, "evictable_bytes": 2_500_000_000})
+
+
+def test_features_of_adapted_encoders_are_evictable_once_their_split_is_finished(tiny):
+    world = tiny()
+    world.row(splits="fold-1")
+    store = world.prepare().context.store
+    marked = store.evictable()
+    videos = sum(side != "test" for side in tiny_world.SIDES)
+    assert {path.parent.name for path in marked} == {"encode"}
+    assert len(marked) == videos  # image tokens; sound and words are of frozen encoders, which other splits share
+    assert sum(path.parent.name == "encode" for path in store.entries()) == 3 * videos
+    assert outlook(world.prepare())["evictable_bytes"] == store.evictable_bytes() > 0
+
+
+def test_evicted_features_are_made_again_when_asked_for(tiny):
+    world = tiny()
+    before = world.row()
+    store = world.prepare().context.store
+    for path in store.evictable():
+        path.unlink()
+    after = world.row(sets={"fusion.width": 8})
+    assert after["score"] == before["score"]
 
 
 def test_limited():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness import store as store_module
+from harness.errors import HarnessError
 from harness.store import Entry, Store, checksum, key_of, leftovers, write_whole
 
 PARTS = {"b": 1, "a": ["x", None, 0.5]}
@@ -291,3 +293,26 @@ def test_a_checksum_sees_names_types_shapes_and_bytes():
     ]
     assert len({checksum(tensors) for tensors in (base, *others)}) == 6
     assert checksum({"b": torch.ones(1), "a": torch.zeros(1)}) == checksum({"a": torch.zeros(1), "b": torch.ones(1)})
+
+
+def test_an_evictable_entry_that_is_read_again_is_needed_again(store: Store):
+    store.entry("encode", PARTS, entry_of)
+    store.mark_evictable("encode", {"no": "entry"})
+    assert store.evictable() == []
+    store.mark_evictable("encode", PARTS)
+    path = store.path("encode", PARTS)
+    assert (store.evictable(), store.evictable_bytes()) == ([path], path.stat().st_size)
+    store.entry("encode", PARTS, never)
+    assert store.evictable() == []
+
+
+def test_a_full_disk_says_what_could_be_evicted(store: Store, monkeypatch: pytest.MonkeyPatch):
+    store.entry("encode", PARTS, lambda: Entry({"t": torch.zeros(3_000_000)}))
+    store.mark_evictable("encode", PARTS)
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(store_module, "write_whole", full)
+    with pytest.raises(HarnessError, match=r"The disk is full: .* 0\.01 GB are features of finished"):
+        store.entry("fit", PARTS, entry_of)

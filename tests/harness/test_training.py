@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UserError
 from harness.training import Best, kept_state, optimiser, schedule, train
 from harness.types import Recipe
 
@@ -72,6 +72,11 @@ def test_layer_decay_of_a_timm_model():
     assert max(scales) == 1.0
     assert min(scales) == 0.5**4
     assert sum(len(group["params"]) for group in groups) == sum(1 for _ in model.parameters())
+
+
+def test_a_module_that_cannot_tell_its_layers_is_named():
+    with pytest.raises(UserError, match=r"layer_decay=0.5: Linear and Linear cannot tell their layers"):
+        optimiser([linear(), linear()], Recipe(1, 0.1, 1, layer_decay=0.5))
 
 
 def test_a_warm_up_then_a_cosine_to_zero():

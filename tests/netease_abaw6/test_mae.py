@@ -14,7 +14,7 @@ from harness.errors import MissingData, UserError
 from harness.progress import silent
 from harness.resources import Resources
 from harness.types import Encoder, ImageInput
-from netease_abaw6.mae import MaeEncoder, mae_vit, mae_vit_b, mae_vit_l, mae_vit_s, mae_vit_t
+from netease_abaw6.mae import MaeEncoder, mae_vit, mae_vit_b, mae_vit_b_frozen, mae_vit_l, mae_vit_s, mae_vit_t
 
 SMALL: dict[str, Any] = {"width": 32, "depth": 2, "heads": 2, "patch": 8, "image": 32}
 BRIEF: dict[str, Any] = {"pretrain_epochs": 1, "pretrain_batch": 8, "pretrain_warmup": 0}
@@ -142,3 +142,11 @@ def test_vit_b_has_the_published_number_of_weights() -> None:
 
         vit = build_vit(width=768, depth=12, heads=12, patch=16, image=224, drop_path=0.0, pool="avg")
     assert round(sum(p.numel() for p in vit.parameters()) / 1e6, 1) == 85.8
+
+
+def test_the_frozen_variant_is_the_same_network_with_nothing_to_train() -> None:
+    frozen, plain = (make(weights="random", **SMALL, resources=resources()) for make in (mae_vit_b_frozen, mae_vit_b))
+    assert frozen.module is None
+    assert not any(p.requires_grad for p in frozen.network.parameters())
+    with torch.inference_mode():
+        assert torch.equal(frozen(images()), plain(images()))

@@ -3,9 +3,11 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
@@ -13,8 +15,10 @@ from transformers import ViTMAEForPreTraining
 
 from harness.errors import MissingData, UserError
 from netease_abaw6.mae import build_vit
-from netease_abaw6.mae_checkpoints import encoder_part, load_encoder, read, to_mae_names, write
-from netease_abaw6.pretrain import PretrainRecipe, build
+from netease_abaw6.mae_checkpoints import encoder_part, load_encoder, read, write
+from netease_abaw6.mae_names import to_mae_names, to_transformers_names
+from netease_abaw6.pretrain_model import build
+from netease_abaw6.pretrain_recipe import PretrainRecipe
 
 SIZES = {"width": 32, "depth": 2, "heads": 2, "patch": 8, "image": 32}
 RECIPE = PretrainRecipe(**SIZES, decoder_width=16, decoder_depth=1, decoder_heads=2)
@@ -74,16 +78,53 @@ def saved(layout: str, mae: ViTMAEForPreTraining, folder: Path) -> Path:
     "layout", ["transformers folder", "transformers 5", "transformers 4", "facebook", "timm", "ours"]
 )
 def test_every_layout_gives_the_features_of_the_model_it_came_from(
-    layout: str, mae: ViTMAEForPreTraining, tmp_path: Path
+    parity: Callable[..., None], layout: str, mae: ViTMAEForPreTraining, tmp_path: Path
 ) -> None:
     vit = build_vit(**SIZES, drop_path=0.0, pool="token").eval()
     load_encoder(vit, read(saved(layout, mae, tmp_path)), layout)
+    weights, loaded = encoder_part(to_mae_names(mae.state_dict())), vit.state_dict()
+    difference = max(float((loaded[name] - tensor).abs().max()) for name, tensor in weights.items())
+    parity("MAE weights through six checkpoint layouts", "the weights saved", difference, at_most=0.0)
     images_BCHW = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     mae.config.mask_ratio = 0.0
     with torch.inference_mode():
         in_order = torch.arange(16.0).expand(2, 16)
         expected_BND = mae.vit(pixel_values=images_BCHW, noise=in_order).last_hidden_state
-        torch.testing.assert_close(vit.forward_features(images_BCHW), expected_BND, rtol=1e-5, atol=1e-5)
+        difference = float((vit.forward_features(images_BCHW) - expected_BND).abs().max())
+    parity("MAE features through six checkpoint layouts", "transformers' ViTMAE", difference, at_most=1e-5)
+
+
+def written(layout: str, ours: dict[str, Tensor], folder: Path) -> Path:
+    """Our weights in another project's layout."""
+    if layout == "facebook":
+        content = {"model": ours, "optimizer": {}, "epoch": 799, "args": argparse.Namespace(epochs=800)}
+        torch.save(content, folder / "mae_pretrain_vit_base_full.pth")
+        return folder / "mae_pretrain_vit_base_full.pth"
+    if layout == "MAE-Face":
+        torch.save({"model": ours}, folder / "mae_face_pretrain_vit_base.pth")
+        return folder / "mae_face_pretrain_vit_base.pth"
+    if layout == "timm":
+        vit = timm.create_model(
+            "vit_base_patch16_224.mae", pretrained=False, img_size=32, patch_size=8, embed_dim=32, depth=2, num_heads=2
+        )
+        vit.load_state_dict(encoder_part(ours))  # strict: timm's own names
+        save_file(vit.state_dict(), folder / "model.safetensors")
+        return folder
+    version = 5 if layout == "transformers 5" else 4
+    state = {name: tensor.contiguous() for name, tensor in to_transformers_names(ours, version).items()}
+    save_file(state, folder / "model.safetensors")
+    return folder
+
+
+@pytest.mark.parametrize("layout", ["facebook", "MAE-Face", "transformers 5", "transformers 4", "timm"])
+def test_weights_written_in_every_layout_are_read_back_to_the_bit(
+    layout: str, mae: ViTMAEForPreTraining, tmp_path: Path
+) -> None:
+    ours = to_mae_names(mae.state_dict())
+    again = read(written(layout, ours, tmp_path))
+    expected = encoder_part(ours) if layout == "timm" else ours
+    assert sorted(again) == sorted(expected)
+    assert [name for name in expected if not torch.equal(again[name], expected[name])] == []
 
 
 def test_the_decoder_is_renamed_as_facebook_names_it(mae: ViTMAEForPreTraining) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.fields import changed
-from harness.types import Component, Pipeline, Recipe
+from harness.types import Component, Extra, Pipeline, Recipe
 from netease_abaw6 import plugin
 from netease_abaw6.pipeline import NETEASE_ABAW6
 
@@ -21,7 +21,7 @@ def method(task: str, profile: str = "paper") -> Pipeline:
     """The pipeline of a task and a profile; rows about a modality the task lacks are passed over."""
     pipeline = changed(NETEASE_ABAW6, NETEASE_ABAW6.tasks[task])
     lacking = {"text"} - set(pipeline.encoders)
-    rows = {path: v for path, v in NETEASE_ABAW6.profiles[profile].items() if path.split(".")[1] not in lacking}
+    rows = {p: v for p, v in NETEASE_ABAW6.profiles[profile].items() if not {*p.split(".")} & lacking}
     return changed(pipeline, rows)
 
 
@@ -79,7 +79,7 @@ def test_every_entry_says_where_it_comes_from() -> None:
     rows = [
         value for row in [*NETEASE_ABAW6.tasks.values(), *NETEASE_ABAW6.profiles.values()] for value in row.values()
     ]
-    entries += [value for value in rows if isinstance(value, Component | Recipe)]
+    entries += [value for value in rows if isinstance(value, Component | Recipe | Extra)]
     assert [entry for entry in entries if not entry.source.startswith(("paper ", "lab code", "ours"))] == []
 
 
@@ -93,7 +93,7 @@ def test_every_provided_name_can_be_made_something_of() -> None:
         provided = getattr(plugin, f"provide_{noun}")()
         assert len(provided) == len(list(provided)) > 0
         assert all(callable(provided[name]) for name in provided)
-    assert set(plugin.provide_pipelines()) == {"netease_abaw6"}
+    assert set(plugin.provide_pipelines()) == {"netease_abaw6", "frozen", "ce_rafdb", "ce_zero_shot"}
 
 
 def test_starting_the_command_line_imports_nothing_heavy() -> None:

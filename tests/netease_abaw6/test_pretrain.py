@@ -1,20 +1,22 @@
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 from PIL import Image as Pillow
 
 from harness.errors import UserError
 from harness.progress import silent
-from netease_abaw6.mae_checkpoints import read
-from netease_abaw6.pretrain import PretrainRecipe, _groups, all_weights, build, encoder_weights, train
-from netease_abaw6.pretrain_command import pretrain_mae
+from netease_abaw6.mae_checkpoints import encoder_part
+from netease_abaw6.pretrain import Engine, PretrainRecipe, Training, encoder_weights
+from netease_abaw6.pretrain_images import Collection, normalised, random_crops
+from netease_abaw6.pretrain_model import all_weights, build, groups
+from netease_abaw6.pretrain_ranks import Ranks
+from netease_abaw6.pretrain_stream import Part
 
 TINY = PretrainRecipe(
     width=32, depth=1, heads=2, patch=8, image=32, decoder_width=16, decoder_depth=1, decoder_heads=2,
@@ -34,79 +36,144 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def test_the_loss_is_the_mean_squared_pixel_error_of_hidden_patches() -> None:
-    model = build(TINY, 0).eval()
-    images_BCHW = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-    out = model(pixel_values=images_BCHW, noise=torch.rand(2, 16, generator=torch.Generator().manual_seed(2)))
-    patches_BNP = images_BCHW.reshape(2, 3, 4, 8, 4, 8).permute(0, 2, 4, 3, 5, 1).reshape(2, 16, -1)
-    hidden_BN = out.mask.bool()
-    assert hidden_BN.sum(1).tolist() == [12, 12]  # 75 % of 16
-    expected = (out.logits - patches_BNP)[hidden_BN].square().mean()
-    torch.testing.assert_close(out.loss, expected)
+def noise_parts(steps: int, images: int = 16, largest: int = 16) -> Iterator[Part]:
+    for step in range(steps):
+        generator = torch.Generator().manual_seed(step)
+        images_BCSS = torch.randint(0, 255, (images, 3, 32, 32), dtype=torch.uint8, generator=generator)
+        yield Part(images_BCSS, torch.rand(images, 16, generator=generator), torch.arange(images), largest)
 
 
-def test_layer_norms_have_the_reference_epsilon() -> None:
-    model = build(TINY, 0)
-    assert {m.eps for m in model.modules() if isinstance(m, torch.nn.LayerNorm)} == {1e-6}
-
-
-def test_positions_are_fixed_sines_and_cosines_in_the_reference_order() -> None:
-    model = build(TINY, 0)
-    for positions_1ND in (model.vit.embeddings.position_embeddings, model.decoder.decoder_pos_embed):
-        width = positions_1ND.shape[-1]
-        quarter = width // 4
-        expected_ND = np.zeros((17, width))
-        for row in range(4):
-            for column in range(4):
-                for i in range(quarter):
-                    rate = 1 / 10000 ** (i / quarter)
-                    token = expected_ND[1 + 4 * row + column]
-                    token[i], token[quarter + i] = math.sin(column * rate), math.cos(column * rate)
-                    token[2 * quarter + i], token[3 * quarter + i] = math.sin(row * rate), math.cos(row * rate)
-        np.testing.assert_allclose(positions_1ND[0].detach().numpy(), expected_ND, atol=1e-6)
-        assert not positions_1ND.requires_grad
-
-
-def test_weights_begin_as_in_the_reference_implementation() -> None:
-    model = build(PretrainRecipe(width=96, depth=1, heads=2, decoder_width=48, decoder_depth=1, decoder_heads=2), 0)
-    query = model.vit.layers[0].attention.q_proj.weight
-    assert math.isclose(float(query.detach().std()), math.sqrt(2 / (96 + 96)), rel_tol=0.05)  # xavier
-    patch = model.vit.embeddings.patch_embeddings.projection.weight
-    assert math.isclose(float(patch.detach().std()), math.sqrt(2 / (768 + 96)), rel_tol=0.05)
-    assert 0.015 < float(model.decoder.mask_token.detach().std()) < 0.025
-
-
-def test_training_lowers_the_loss(files: list[Path]) -> None:
+def trained(engine: Engine, steps: int = 5) -> tuple[list[float], dict[str, torch.Tensor]]:
+    """Losses by step, and the gradients of the first."""
+    training = Training(TINY, 0, 32, Ranks(), engine)
     losses: list[float] = []
-    recipe = replace(TINY, epochs=100)
-    train(files, recipe, 0, "cpu", silent, report=lambda epoch, loss: losses.append(loss))
-    assert len(losses) == 100
-    assert losses[-1] < 0.5 * losses[0]
+    gradients: dict[str, torch.Tensor] = {}
+    for step in training.run(noise_parts(steps)):
+        losses.append(training.mean_loss(training.lately))
+        training.lately.zero_()
+        if step == 1:
+            gradients = {n: p.grad.clone() for n, p in training.model.named_parameters() if p.grad is not None}
+    return losses, gradients
 
 
-def test_a_resumed_training_ends_in_the_same_weights(files: list[Path], tmp_path: Path) -> None:
-    whole = all_weights(train(files, TINY, 5, "cpu", silent))
-    checkpoint = tmp_path / "training.pt"
+@pytest.mark.parametrize(
+    "engine",
+    [Engine(micro=16), Engine(micro=5), Engine(micro=1), Engine(micro=7, recompute=True)],
+    ids=["whole", "four passes", "sixteen passes", "three passes, recomputed"],
+)
+def test_gradient_accumulation_and_recomputing_change_nothing_but_rounding(engine: Engine) -> None:
+    losses, gradients = trained(Engine())
+    others, other_gradients = trained(engine)
+    np.testing.assert_allclose(others, losses, rtol=1e-5)
+    torch.testing.assert_close(other_gradients, gradients, rtol=1e-4, atol=1e-6)
 
-    def killed(epoch: int, loss: float) -> None:
-        if epoch == 2:
-            raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        train(files, TINY, 5, "cpu", silent, checkpoint=checkpoint, report=killed)
-    epochs: list[int] = []
-    resumed = train(
-        files, TINY, 5, "cpu", silent, checkpoint=checkpoint, report=lambda epoch, loss: epochs.append(epoch)
+def test_recomputed_activations_are_not_kept() -> None:
+    kept: dict[bool, int] = {}
+    for recompute in (False, True):
+        training = Training(replace(TINY, depth=6), 0, 32, Ranks(), Engine(recompute=recompute))
+        sizes: list[int] = []
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda t, into=sizes: (into.append(t.numel()), t)[1], lambda t: t
+        ):
+            list(training.run(noise_parts(1)))
+        kept[recompute] = sum(sizes)
+    assert kept[True] < 0.8 * kept[False]
+
+
+def test_bf16_is_close() -> None:
+    losses, gradients = trained(Engine(bf16=True))
+    exact = trained(Engine())[0]
+    np.testing.assert_allclose(losses, exact, rtol=0.02)
+    assert losses != exact
+    assert {tensor.dtype for tensor in gradients.values()} == {torch.float32}
+
+
+@pytest.mark.slow
+def test_a_compiled_model_is_the_same_but_for_rounding() -> None:
+    losses, gradients = trained(Engine(compiled=True))
+    plain, plain_gradients = trained(Engine())
+    np.testing.assert_allclose(losses, plain, rtol=1e-5)
+    torch.testing.assert_close(gradients, plain_gradients, rtol=1e-4, atol=1e-6)
+
+
+def test_images_that_could_not_be_read_weigh_nothing() -> None:
+    """A batch of 16 of which 3 were skipped is a batch of 13, also in several passes."""
+    losses = []
+    for micro in (0, 4):
+        training = Training(TINY, 0, 32, Ranks(), Engine(micro=micro))
+        list(training.run(noise_parts(3, images=13)))
+        losses.append(training.mean_loss(training.lately))
+        assert training.lately[1] == 39
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+def test_a_process_with_nothing_of_a_batch_takes_part() -> None:
+    training = Training(TINY, 0, 32, Ranks(), Engine(micro=4))
+    before = {name: tensor.clone() for name, tensor in training.model.state_dict().items()}
+    list(training.run(noise_parts(1, images=0)))
+    assert training.step == 1
+    for name, tensor in training.model.state_dict().items():  # nothing was learnt, weights only decayed
+        torch.testing.assert_close(tensor, before[name], rtol=1e-3, atol=0)
+    assert training.mean_loss(training.lately) is None
+
+
+def test_a_loss_that_is_no_number_is_told() -> None:
+    training = Training(TINY, 0, 32, Ranks(), Engine())
+    with torch.no_grad():
+        training.model.decoder.mask_token.fill_(float("nan"))
+    list(training.run(noise_parts(1)))
+    with pytest.raises(UserError, match=r"no longer a number at step 1: lower --lr"):
+        training.mean_loss(training.lately)
+
+
+def test_the_rate_follows_the_recipe_by_step() -> None:
+    training = Training(TINY, 0, 32, Ranks(), Engine())
+    rates = [training.rate for _ in training.run(noise_parts(8))]
+    assert rates == [TINY.learning_rate((step + 1) / 2) for step in range(8)]
+    assert (training.epoch_steps, training.steps) == (2, 8)
+
+
+def test_a_collection_in_memory_is_trained_on_by_the_plain_loop(files: list[Path]) -> None:
+    """Recorded rows depend on this path: to the last bit the loop written out here."""
+    model = build(TINY, 5).train()
+    optimiser = torch.optim.AdamW(groups(model, 0.05), lr=0.0, betas=(0.9, 0.95))
+    images = Collection(files, 37, silent)
+    for epoch in range(4):
+        generator = torch.Generator().manual_seed(5 * 1_000_003 + epoch)
+        batches = torch.randperm(32, generator=generator).split(16)
+        for step, indices_B in enumerate(batches):
+            for group in optimiser.param_groups:
+                group["lr"] = TINY.learning_rate(epoch + (step + 1) / 2)
+            crops_BCHW = random_crops(images.batch(indices_B), 32, generator, (0.2, 1.0))
+            noise_BN = torch.rand(16, 16, generator=generator)
+            loss = model(pixel_values=normalised(crops_BCHW), noise=noise_BN).loss
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+    expected = encoder_part(all_weights(model.state_dict()))
+    weights = encoder_weights(files, TINY, 5, "cpu", silent)
+    assert list(weights) == list(expected)
+    assert [name for name in weights if not torch.equal(weights[name], expected[name])] == []
+
+
+def test_training_lowers_the_loss() -> None:
+    recipe = replace(TINY, epochs=50)
+    training = Training(recipe, 0, 32, Ranks(), Engine())
+    steps = np.linspace(0, 1, 32)[:, None]
+    random = np.random.default_rng(0)
+    ramps = [np.broadcast_to((t * (1 - steps) + b * steps), (3, 32, 32)) for t, b in random.integers(0, 255, (16, 2))]
+    images_BCSS = torch.from_numpy(np.stack(ramps).astype(np.uint8))
+    parts = (
+        Part(images_BCSS, torch.rand(16, 16, generator=torch.Generator().manual_seed(i)), torch.arange(16), 16)
+        for i in range(200)
     )
-    assert epochs == [2, 3]
-    again = all_weights(resumed)
-    assert [name for name in whole if not torch.equal(whole[name], again[name])] == []
-
-
-def test_a_checkpoint_of_another_recipe_is_refused(files: list[Path], tmp_path: Path) -> None:
-    train(files[:2], replace(TINY, epochs=1), 0, "cpu", silent, checkpoint=tmp_path / "c.pt")
-    with pytest.raises(UserError, match=r"epochs=1 \(now 4\)"):
-        train(files[:2], TINY, 0, "cpu", silent, checkpoint=tmp_path / "c.pt")
+    losses = []
+    for step in training.run(parts):
+        if step in (1, 100):
+            losses.append(training.mean_loss(training.lately))
+        training.lately.zero_()
+    assert losses[-1] < 0.5 * losses[0]
 
 
 def test_weights_depend_on_the_seed_and_hold_no_decoder(files: list[Path]) -> None:
@@ -115,48 +182,3 @@ def test_weights_depend_on_the_seed_and_hold_no_decoder(files: list[Path]) -> No
     assert torch.equal(first["blocks.0.attn.qkv.weight"], again["blocks.0.attn.qkv.weight"])
     assert not torch.equal(first["blocks.0.attn.qkv.weight"], other["blocks.0.attn.qkv.weight"])
     assert not [name for name in first if "decoder" in name or "mask_token" in name]
-
-
-def test_the_rate_warms_up_and_follows_a_cosine() -> None:
-    recipe = PretrainRecipe(epochs=800, batch=4096, base_lr=1.5e-4, warmup_epochs=40)
-    peak = 1.5e-4 * 16
-    points = {0: 0.0, 20: peak / 2, 40: peak, 420: peak / 2, 800: 0.0}
-    for epoch, expected in points.items():
-        assert math.isclose(recipe.learning_rate(epoch), expected, abs_tol=1e-12)
-
-
-def test_norms_and_biases_do_not_decay() -> None:
-    model = build(TINY, 0)
-    decayed, kept = _groups(model, 0.05)
-    assert (decayed["weight_decay"], kept["weight_decay"]) == (0.05, 0.0)
-    kept_ids = {id(p) for p in kept["params"]}
-    kept_names = {name for name, p in model.named_parameters() if id(p) in kept_ids}
-    assert kept_names == {n for n, p in model.named_parameters() if n.endswith(".bias") or "norm" in n}
-    fixed = {name for name, p in model.named_parameters() if not p.requires_grad}
-    assert fixed == {"vit.embeddings.position_embeddings", "decoder.decoder_pos_embed"}
-
-
-SIZES = [
-    *("--width", "32", "--depth", "1", "--heads", "2", "--patch", "8", "--image", "32"),
-    *("--decoder-width", "16", "--decoder-depth", "1", "--decoder-heads", "2"),
-]
-
-
-def test_the_command_writes_weights_facts_and_a_sheet(files: list[Path], tmp_path: Path) -> None:
-    out, sheet = tmp_path / "mae.safetensors", tmp_path / "sheet.png"
-    folder = str(files[0].parent)
-    asked = [folder, "--out", str(out), *SIZES, "--epochs", "1", "--batch", "16", "--sheet", str(sheet)]
-    result = CliRunner().invoke(pretrain_mae, asked, catch_exceptions=False)
-    assert result.exit_code == 0
-    assert "epoch 1/1  loss" in result.stderr
-    assert read(out)["patch_embed.proj.weight"].shape == (32, 3, 8, 8)
-    assert '"images": 32' in out.with_suffix(".json").read_text()
-    with Pillow.open(sheet) as picture:
-        assert picture.size == (8 * 32, 3 * 32)
-
-
-def test_the_command_refuses_another_format(files: list[Path], tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"\.safetensors"):
-        CliRunner().invoke(
-            pretrain_mae, [str(files[0].parent), "--out", str(tmp_path / "mae.pth")], catch_exceptions=False
-        )

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -8,111 +7,26 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
-from transformers.audio_utils import mel_filter_bank, spectrogram
 
+from harness.context import Place
+from harness.encode import tokens
 from harness.errors import MissingData, UserError
-from harness.types import AudioInput, Encoder
-from netease_abaw6.vggish import CHANNELS, SAMPLES, VGGishNet, log_mel, mel_filters, vggish
+from harness.types import Audio, AudioInput, Encoder, Video
+from harness.windows import windows
+from netease_abaw6.vggish import CHANNELS, VGGishNet, vggish
+from netease_abaw6.vggish_frontend import SAMPLES, log_mel
 
 TIME_S = np.arange(SAMPLES) / 16_000
-NOISE = np.random.default_rng(0).normal(size=SAMPLES)
-SOUNDS = {
-    "noise": 0.1 * NOISE,
-    "full-scale noise": np.clip(NOISE, -1, 1),
-    "loud tone": np.sin(2 * np.pi * 440 * TIME_S),
-    "sweep": 0.5 * np.sin(2 * np.pi * (100 + 3000 * TIME_S) * TIME_S),
-    "whisper": 1e-5 * NOISE,
-    "silence": np.zeros(SAMPLES),
-    "offset": np.full(SAMPLES, 0.7),
-    "click": np.eye(1, SAMPLES, 8000)[0],
-}
-
-
-def by_transformers(samples_S):
-    filters = mel_filter_bank(
-        257, 64, 125, 7500, 16_000, norm=None, mel_scale="kaldi", triangularize_in_mel_space=True
+SOUNDS_BS = torch.from_numpy(
+    np.stack(
+        [
+            0.1 * np.random.default_rng(0).normal(size=SAMPLES),
+            0.5 * np.sin(2 * np.pi * (100 + 3000 * TIME_S) * TIME_S),
+            np.sin(2 * np.pi * 440 * TIME_S),
+            np.zeros(SAMPLES),
+        ]
     )
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
-    bands = spectrogram(
-        samples_S, window, 400, 160, 512, power=1.0, center=False, mel_filters=filters, mel_floor=0.0
-    )
-    return np.log(bands.T + 0.01)
-
-
-def by_definition(samples_S):
-    """Every frame, bin and band by its formula, in float64."""
-    n, k = np.arange(400), np.arange(257)
-    window = np.array([0.5 - 0.5 * math.cos(2 * math.pi * i / 400) for i in range(400)])
-    waves = np.exp(-2j * np.pi * np.outer(n, k) / 512)
-    mel = [1127 * math.log(1 + f / 700) for f in 8000 * k / 256]
-    low, high = (1127 * math.log(1 + f / 700) for f in (125, 7500))
-    edge = [low + i * (high - low) / 65 for i in range(66)]
-    filters = np.zeros((257, 64))
-    for band in range(64):
-        left, middle, right = edge[band : band + 3]
-        for b in range(1, 257):
-            if left < mel[b] <= middle:
-                filters[b, band] = (mel[b] - left) / (middle - left)
-            elif middle < mel[b] < right:
-                filters[b, band] = (right - mel[b]) / (right - middle)
-    rows = [np.abs((samples_S[160 * m : 160 * m + 400] * window) @ waves) @ filters for m in range(96)]
-    return np.log(np.stack(rows) + 0.01)
-
-
-def tensor(samples_S):
-    return torch.from_numpy(samples_S).float()[None]
-
-
-def float32(samples_S):
-    return samples_S.astype(np.float32).astype(np.float64)
-
-
-# -- front end ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("reference", [by_transformers, by_definition])
-@pytest.mark.parametrize("sound", SOUNDS)
-def test_log_mel_equals_the_reference(sound, reference):
-    got = log_mel(tensor(SOUNDS[sound]))
-    assert (got.shape, got.dtype) == ((1, 1, 96, 64), torch.float32)
-    np.testing.assert_allclose(got[0, 0].numpy(), reference(float32(SOUNDS[sound])), atol=1e-6, rtol=0)
-
-
-def test_silence_is_the_floor():
-    torch.testing.assert_close(log_mel(torch.zeros(2, SAMPLES)), torch.full((2, 1, 96, 64), math.log(0.01)))
-
-
-def test_a_batch_is_its_rows():
-    samples_BS = torch.from_numpy(np.stack(list(SOUNDS.values()))).float()
-    rows = torch.cat([log_mel(row[None]) for row in samples_BS])
-    torch.testing.assert_close(log_mel(samples_BS), rows, atol=1e-6, rtol=0)
-
-
-def test_windows_every_096_seconds_are_the_patches_of_one_long_spectrogram():
-    long = 0.1 * np.random.default_rng(1).normal(size=3 * 15_360 + 240).astype(np.float32)
-    whole = by_transformers(long.astype(np.float64))
-    windows = np.stack([long[15_360 * i : 15_360 * i + SAMPLES] for i in range(3)])
-    assert whole.shape == (3 * 96, 64)
-    got = log_mel(torch.from_numpy(windows)).reshape(3 * 96, 64)
-    np.testing.assert_allclose(got.numpy(), whole, atol=1e-5)
-
-
-def test_short_windows_are_padded_with_silence():
-    short = tensor(SOUNDS["noise"])[:, :9000]
-    assert torch.equal(log_mel(short), log_mel(nn.functional.pad(short, (0, SAMPLES - 9000))))
-
-
-def test_long_windows_are_refused():
-    with pytest.raises(ValueError, match="at most 15600 samples"):
-        log_mel(torch.zeros(1, SAMPLES + 1))
-
-
-def test_mel_filters_are_the_published_bank():
-    reference = mel_filter_bank(
-        257, 64, 125, 7500, 16_000, norm=None, mel_scale="kaldi", triangularize_in_mel_space=True
-    )
-    np.testing.assert_allclose(mel_filters(), reference, atol=1e-12)
-    assert not mel_filters()[0].any()
+).float()
 
 
 # -- network ------------------------------------------------------------------------------------
@@ -138,22 +52,24 @@ def small_state():
     return VGGishNet(width=0.0625, embedding=16).state_dict()
 
 
-@pytest.mark.parametrize(
-    ("prefixes", "final_relu"),
-    [(("features", "embeddings"), True), (("features_network", "embedding_network"), False)],
-    ids=["torchvggish", "torchaudio"],
-)
+LAYOUTS = {"torchvggish": ("features", "embeddings"), "torchaudio": ("features_network", "embedding_network")}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("final_relu", [True, False])
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-def test_both_public_layouts_load(tmp_path, small_state, prefixes, final_relu, suffix):
+def test_both_public_layouts_load(parity, tmp_path, small_state, layout, final_relu, suffix):
+    prefixes = LAYOUTS[layout]
     names = {"features": prefixes[0], "embeddings": prefixes[1]}
     state = {f"{names[n.split('.')[0]]}.{n.split('.', 1)[1]}": t.clone() for n, t in small_state.items()}
     path = tmp_path / f"vggish{suffix}"
     save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
     encoder = vggish(weights=str(path), width=0.0625, embedding=16, final_relu=final_relu)
-    samples_BS = torch.cat([tensor(SOUNDS["noise"]), tensor(SOUNDS["sweep"])])
     with torch.no_grad():
-        expected = reference_net(state, log_mel(samples_BS), prefixes=prefixes, final_relu=final_relu)
-        torch.testing.assert_close(encoder(samples_BS), expected, atol=1e-4, rtol=1e-5)
+        wide = {name: weight.double() for name, weight in state.items()}
+        expected = reference_net(wide, log_mel(SOUNDS_BS).double(), prefixes=prefixes, final_relu=final_relu)
+        difference = (encoder(SOUNDS_BS) - expected).abs().max() / expected.abs().max()
+    parity("VGGish network, both layouts", "functions only, float64; of the largest value", difference, at_most=1e-5)
     assert bool((expected < 0).any()) != final_relu
 
 
@@ -181,13 +97,25 @@ def test_it_is_an_encoder():
     assert (tokens_BD.shape, tokens_BD.dtype) == ((3, 16), torch.float32)
 
 
+def test_tokens_of_a_recording_carry_their_seconds():
+    encoder = vggish(weights="random", width=0.0625, embedding=16)
+    video = Video("v", "v", "train", 75, 25.0, np.ones(75, bool))
+    sound = Audio(0.1 * np.random.default_rng(0).normal(size=40_000).astype(np.float32), 16_000, start=0.2)
+    samples_NS, times_N2 = windows(sound, encoder.input, video)
+    found = tokens(encoder, [{"samples": samples_NS, "times": times_N2}], Place())
+    begin_N = 0.2 + 0.96 * torch.arange(3)
+    torch.testing.assert_close(found["times"], torch.stack([begin_N, begin_N + 0.975], dim=1))
+    with torch.no_grad():
+        of_their_seconds_ND = torch.cat([encoder(samples_NS[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(found["tokens"], of_their_seconds_ND)
+
+
 def test_every_parameter_gets_a_gradient_also_after_inference_mode():
     torch.manual_seed(0)
     encoder = vggish(weights="random", width=0.0625, embedding=16, final_relu=False)
-    samples_BS = torch.from_numpy(np.stack([SOUNDS["noise"], SOUNDS["sweep"]])).float()
     with torch.inference_mode():
-        encoder(samples_BS)
-    encoder(samples_BS).square().sum().backward()
+        encoder(SOUNDS_BS[:2])
+    encoder(SOUNDS_BS[:2]).square().sum().backward()
     for name, parameter in encoder.module.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().sum() > 0, name
@@ -278,21 +206,24 @@ def test_pca_is_whitened_clipped_and_cut_to_8_bits(pca):
     plain = vggish(weights="random", width=0.0625, embedding=16)
     torch.manual_seed(0)
     whitened = vggish(weights="random", width=0.0625, embedding=16, pca=str(pca))
-    samples_BS = torch.from_numpy(np.stack(list(SOUNDS.values()))).float()
     with torch.no_grad():
-        got, expected = whitened(samples_BS).numpy(), reference_postprocess(plain(samples_BS).numpy(), pca)
+        got, expected = whitened(SOUNDS_BS).numpy(), reference_postprocess(plain(SOUNDS_BS).numpy(), pca)
     steps = np.round((got - expected) * 255)
     assert (steps != 0).mean() < 0.02  # where float32 and float64 fall on two sides of a step
     assert np.abs(steps).max() <= 1
     assert whitened.module is None
+    in_bytes = vggish(weights="random", width=0.0625, embedding=16, pca=str(pca), pca_unit=False)
+    in_bytes.net.load_state_dict(whitened.net.state_dict())
+    with torch.no_grad():
+        torch.testing.assert_close(in_bytes(SOUNDS_BS), torch.from_numpy(np.round(got * 255)))
 
 
 def test_the_published_pca_parameters_fit(test_data):
     path = test_data / "weights" / "vggish_pca_params.npz"
     encoder = vggish(weights="random", width=0.0625, pca=str(path))
     with torch.no_grad():
-        tokens_BD = encoder(tensor(SOUNDS["noise"]))
-        plain_BD = encoder.net(log_mel(tensor(SOUNDS["noise"]))).numpy()
+        tokens_BD = encoder(SOUNDS_BS[:1])
+        plain_BD = encoder.net(log_mel(SOUNDS_BS[:1])).numpy()
     assert tokens_BD.shape == (1, 128)
     assert np.abs(tokens_BD.numpy() - reference_postprocess(plain_BD, path)).max() <= 1 / 255 + 1e-6
 

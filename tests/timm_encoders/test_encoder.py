@@ -71,9 +71,11 @@ def test_a_pickle_is_refused(tmp_path: Path):
         timm_encoder("test_resnet", weights=str(path))
 
 
-def test_unreachable_hub_names_the_way_out():
-    with pytest.raises(MissingData, match="weights=PATH"):
-        timm_encoder("resnet18")
+@pytest.mark.parametrize("name", ["resnet18", "hf-hub:nobody/such-model"])
+def test_unreachable_hub_names_the_way_out(name: str):
+    with pytest.raises(MissingData, match=r"--set encoders\.image\.weights=PATH, or ask for weights=random") as raised:
+        timm_encoder(name)
+    assert (raised.value.exit_code, "\n" in str(raised.value)) == (3, False)
 
 
 def test_missing_file(tmp_path: Path):

@@ -61,6 +61,7 @@ def test_stats(call: Call, store: Store):
     assert found == {
         "root": str(store.root),
         "stages": {"fit": {"entries": 2, "bytes": sizes["fit"]}, "encode": {"entries": 1, "bytes": sizes["encode"]}},
+        "evictable": {"entries": 0, "bytes": 0},
     }
     assert "fit              2 entries" in call("stats")[1]
 
@@ -95,6 +96,24 @@ def test_gc_removes_what_is_old_damaged_or_unfinished(call: Call, store: Store, 
     left = sorted(path.name for path in store.root.rglob("*") if path.is_file())
     assert left == sorted([young.name, store.path("encode", {"name": "c"}).name])
     assert others(own_home) == [True, True]
+
+
+def test_evictable_entries_are_counted(call: Call, store: Store):
+    store.mark_evictable("encode", {"name": "c"})
+    size = store.path("encode", {"name": "c"}).stat().st_size
+    assert json.loads(call("stats", "--json")[1])["evictable"] == {"entries": 1, "bytes": size}
+    assert "evictable        1 entries" in call("stats")[1]
+
+
+def test_gc_takes_evictable_entries_first(call: Call, store: Store):
+    old, marked = store.path("fit", {"name": "a"}), store.path("encode", {"name": "c"})
+    long_ago = time.time() - 40 * 86400
+    os.utime(old, (long_ago, long_ago))
+    store.mark_evictable("encode", {"name": "c"})
+    assert call("gc", "--need", "0.000001")[1].startswith("removed 1 files")
+    assert (old.exists(), marked.exists(), marked.with_suffix(".evictable").exists()) == (True, False, False)
+    assert call("gc")[1].startswith("removed 1 files")
+    assert not old.exists()
 
 
 def test_gc_keeps_what_was_read_lately(call: Call, store: Store):
