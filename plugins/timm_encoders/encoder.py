@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from harness.errors import MissingData, UserError
 from harness.types import ImageInput, Modality
+from harness.weights import local_file
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -31,8 +32,9 @@ class TimmEncoder:
 def timm_encoder(model: str, *, weights: str = "hub", image: int = 0, seed: int = 0) -> TimmEncoder:
     """The timm model called `model` as an image encoder.
 
-    `weights` is "hub" (the model's published weights), the path of a .safetensors or .pth file in timm's names, or
-    "random" (drawn from `seed`). `image` is the side of the input in pixels; 0 takes the model's own.
+    `weights` is "hub" (the model's published weights), a .safetensors or .pth file in timm's names by reference
+    (`harness.weights`), or "random" (drawn from `seed`). `image` is the side of the input in pixels; 0 takes the
+    model's own.
     UserError: no such model, or weights of another one. MissingData: weights that cannot be had here.
     """
     import timm
@@ -44,7 +46,8 @@ def timm_encoder(model: str, *, weights: str = "hub", image: int = 0, seed: int 
         torch.manual_seed(seed)
         net = _published(model) if weights == "hub" else timm.create_model(model, num_classes=0)
     if weights not in ("hub", "random"):
-        _load(net, model, Path(weights))
+        hint = f"Weights of timm:{model} are a file, hf:OWNER/NAME/FILE, URL#sha256=HASH, 'hub' or 'random'"
+        _load(net, model, local_file(weights, hint=hint))
     spec = _input(model, resolve_model_data_config(net))
     if image and image != spec.size:
         if hasattr(net, "set_input_size"):
@@ -84,8 +87,6 @@ def _published(model: str) -> nn.Module:
 def _load(net: nn.Module, model: str, path: Path) -> None:
     from timm.models import load_state_dict
 
-    if not path.is_file():
-        raise MissingData(f"Weights of timm:{model}: expected a file, 'hub' or 'random', got {path}")
     try:
         state = load_state_dict(str(path), weights_only=True)
     except RuntimeError as error:  # timm's wrapping of torch's refusal to unpickle
