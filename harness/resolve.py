@@ -14,6 +14,7 @@ from harness.fields import changed
 from harness.plugins import Plugins, Provided, check_options, source_hash, takes
 from harness.resources import Resources
 from harness.types import Component, Extra, Pipeline, Recipe, TaskSpec
+from harness.weights import is_remote, local_file
 
 GIVEN = {"encoders": (), "fusions": ("widths", "outputs"), "partitions": (), "postprocessors": (), "detectors": ()}
 
@@ -230,10 +231,10 @@ def _first_positional(factory: Callable[..., Any]) -> str:
 
 
 def _file_hash(value: Any) -> Any:
-    """A local file or folder given as an option counts by its bytes, not by its path."""
+    """A file or folder given as an option counts by its bytes, not by its path; weights elsewhere are fetched first."""
     if not isinstance(value, str) or ("/" not in value and "." not in value):
         return value
-    path = Path(value).expanduser()
+    path = local_file(value) if is_remote(value) else Path(value).expanduser()
     if not path.exists():
         if value.startswith(("/", "./", "../", "~")):
             raise MissingData(f"No file {value}")

@@ -14,7 +14,7 @@ import math
 import re
 from collections.abc import Iterator
 from http.client import HTTPException, HTTPResponse
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from harness.datasets import cache_home
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 CHUNK = 1 << 20
 TIMEOUT = 30.0  # seconds without a byte
+HUB = re.compile(r"hf:([^/@]+/[^/@]+)(?:@([^/]+))?/(.*[^/])")
+URL = re.compile(r"(https?://[^/?#]+/(?:[^?#]*/)?([^/?#]+)(?:\?[^#]*)?)(?:#(.*))?")  # address, file name, fragment
 
 
 class HubFile(NamedTuple):
@@ -63,6 +65,15 @@ def local_file(reference: str, *, hint: str = "", progress: Progress = shown) ->
     return place
 
 
+def is_remote(text: str) -> bool:
+    """Whether a text names a file of the hub, or a URL with a hash.
+
+    >>> [is_remote(text) for text in ("hf:owner/name/faces.pth", "owner/name", "https://host/page")]
+    [True, False, False]
+    """
+    return bool(HUB.fullmatch(text)) or (text.startswith(("http://", "https://")) and "#sha256=" in text)
+
+
 def parse(reference: str) -> Path | HubFile | Download:
     """What a reference says, without a look at disk or network.
 
@@ -70,16 +81,16 @@ def parse(reference: str) -> Path | HubFile | Download:
     HubFile(model='owner/name', file='folder/faces.pth', revision='v1')
     """
     if reference.startswith("hf:"):
-        found = re.fullmatch(r"hf:([^/@]+/[^/@]+)(?:@([^/]+))?/(.*[^/])", reference)
+        found = HUB.fullmatch(reference)
         if found is None:
             raise UserError(f"Weights: expected hf:OWNER/NAME/FILE or hf:OWNER/NAME@REVISION/FILE, got {reference!r}")
         return HubFile(found[1], found[3], found[2])
     if "://" not in reference:
         return Path(reference).expanduser()
-    address, _, fragment = reference.partition("#")
-    name = PurePosixPath(address.partition("?")[0]).name if re.match(r"https?://[^/?]+/[^?]", address) else ""
-    if name in ("", ".."):
+    found = URL.fullmatch(reference)
+    if found is None or found[2] in (".", ".."):
         raise UserError(f"Weights: expected a path, hf:OWNER/NAME/FILE or https://HOST/FILE, got {reference!r}")
+    address, name, fragment = found.groups(default="")
     if not re.fullmatch(r"sha256=[0-9a-fA-F]{64}", fragment):
         expected = f"{address}#sha256=<64 hex digits>"
         raise UserError(f"Weights by URL need their SHA-256: expected {expected}, got {reference!r}")

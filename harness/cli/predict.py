@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--plugin", metavar="NAME[:PIPELINE]", help="Whose newest finished run to use; default: anyone's.")
 @click.option("--run", "run_dir", type=click.Path(path_type=Path), help="The folder of one finished run instead.")
 @click.option("--detector", default="retinaface", show_default=True, help="What finds faces; full_frame: it is a crop.")
-@click.option("--detector-weights", metavar="PATH", help="The detector's weights.")
+@click.option("--detector-weights", metavar="WEIGHTS", help="A file, hf:OWNER/NAME/FILE, or URL#sha256=HASH.")
 @click.option("--person", default="largest", show_default=True, help="largest, left, right, or track:N of several.")
 @click.option("--transcript", metavar="TEXT|FILE", help="What is said in the clip, for models that read words.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("predictions"), show_default=True)

@@ -28,7 +28,7 @@ def retinaface(
     batch: int = 8,
     device: str = "cpu",
 ) -> RetinaFace:
-    """RetinaFace; weights by path, else `HARNESS_RETINAFACE_WEIGHTS`, else in the cache's `weights` folder."""
+    """RetinaFace; weights by reference, else `HARNESS_RETINAFACE_WEIGHTS`, else from the cache's `weights` folder."""
     from netease_abaw6.retinaface import PRESETS, RetinaFace
 
     looked_for = [PRESETS[preset]] if preset in PRESETS else list(PRESETS.values())
@@ -38,7 +38,7 @@ def retinaface(
 
 
 def yunet(weights: str | None = None, *, score: float = 0.6, overlap: float = 0.3, max_side: int = 640) -> YuNet:
-    """YuNet through OpenCV; weights by path, else `HARNESS_YUNET_WEIGHTS`, else in the cache's `weights` folder."""
+    """YuNet through OpenCV; weights by reference, else `HARNESS_YUNET_WEIGHTS`, else the cache's `weights` folder."""
     from netease_abaw6.yunet import YuNet
 
     path = find_weights("yunet", weights, [YUNET_FILE], f"{YUNET_FILE} from {YUNET_ORIGIN}")
@@ -73,20 +73,30 @@ def precropped(weights: str | None = None) -> Precropped:
 
 
 def find_weights(detector: str, given: str | None, files: Sequence[str], origins: str) -> Path:
-    """The weights of a detector; MissingData (exit 3) names every place looked in, the file and its public source."""
+    """The weights of a detector, by reference or from the cache's `weights` folder.
+
+    MissingData (exit 3) names every place looked in, the file and its public source.
+    """
     from harness.datasets import cache_home
+    from harness.weights import local_file
 
     variable = f"HARNESS_{detector.upper()}_WEIGHTS"
     folder = cache_home() / "weights"
     asked = given or os.environ.get(variable)
-    places = [Path(asked).expanduser()] if asked else [folder / file for file in files]
-    for place in places:
-        if place.is_file():
-            return place
-    where = f"{places[0]} is not a file" if asked else f"none in {folder}"
+    if asked:
+        try:
+            return local_file(asked)
+        except MissingData as error:
+            where = str(error)
+    else:
+        where = f"none in {folder}"
+        for place in (folder / file for file in files):
+            if place.is_file():
+                return place
     raise MissingData(
-        f"No weights for the detector {detector!r}: {where}. Give --detector-weights PATH, set {variable}, or put one "
-        f"into {folder}: {origins}. A clip that is a face crop already needs none: --detector full_frame"
+        f"No weights for the detector {detector!r}: {where}. Give --detector-weights PATH, hf:OWNER/NAME/FILE or "
+        f"URL#sha256=HASH, set {variable} to one of these, or put a file into {folder}: {origins}. A clip that is a "
+        "face crop already needs none: --detector full_frame"
     )
 
 

@@ -7,7 +7,6 @@ SHA-256. Shapes: B batch, N anchors, H W image planes.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ from torch import Tensor
 
 from harness.errors import UserError, unknown
 from harness.types import Box, Face, Image
+from harness.weights import sha256_of
 from netease_abaw6.retinaface_net import RetinaFaceNet
 from netease_abaw6.retinaface_onnx import OnnxNet
 
@@ -96,7 +96,7 @@ class RetinaFace:
         batch: int = 8,
         device: str = "cpu",
     ) -> None:
-        self.weights_sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+        self.weights_sha256 = sha256_of(weights)
         self.preset = preset_of(weights, self.weights_sha256, preset)
         self.name = f"retinaface:{self.preset}"
         self.score, self.overlap, self.max_side, self.batch, self.device = score, overlap, max_side, batch, device

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from harness.errors import UserError
 from harness.types import Box, Face, Image
+from harness.weights import sha256_of
 
 
 class YuNet:
@@ -29,7 +29,7 @@ class YuNet:
             raise UserError(
                 "The detector 'yunet' needs OpenCV: pip install 'abaw-harness[opencv]' (opencv-python-headless)"
             ) from None
-        self.weights_sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+        self.weights_sha256 = sha256_of(weights)
         self.max_side = max_side
         self._cv2: Any = cv2
         try:

@@ -32,9 +32,9 @@ class TimmEncoder:
 def timm_encoder(model: str, *, weights: str = "hub", image: int = 0, seed: int = 0) -> TimmEncoder:
     """The timm model called `model` as an image encoder.
 
-    `weights` is "hub" (the model's published weights), a .safetensors or .pth file in timm's names, in any form of
-    `harness.weights`, or "random" (drawn from `seed`). `image` is the side of the input in pixels; 0 takes the model's
-    own.
+    `weights` is "hub" (the model's published weights), a .safetensors or .pth file in timm's names by reference
+    (`harness.weights`), or "random" (drawn from `seed`). `image` is the side of the input in pixels; 0 takes the
+    model's own.
     UserError: no such model, or weights of another one. MissingData: weights that cannot be had here.
     """
     import timm
@@ -46,7 +46,7 @@ def timm_encoder(model: str, *, weights: str = "hub", image: int = 0, seed: int 
         torch.manual_seed(seed)
         net = _published(model) if weights == "hub" else timm.create_model(model, num_classes=0)
     if weights not in ("hub", "random"):
-        hint = f"weights of timm:{model} are a file, 'hub' or 'random'"
+        hint = f"Weights of timm:{model} are a file, hf:OWNER/NAME/FILE, URL#sha256=HASH, 'hub' or 'random'"
         _load(net, model, local_file(weights, hint=hint))
     spec = _input(model, resolve_model_data_config(net))
     if image and image != spec.size:

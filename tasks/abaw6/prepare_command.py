@@ -26,7 +26,7 @@ LAYOUTS = ("aff-wild2", "c-expr", "hume-vidmimic2")
     "--detector", default="auto", show_default=True,
     help="retinaface[:PRESET], yunet, precropped, full_frame; auto: the first of the first two that has its weights.",
 )
-@click.option("--detector-weights", metavar="PATH", help="The detector's weights.")
+@click.option("--detector-weights", metavar="WEIGHTS", help="A file, hf:OWNER/NAME/FILE, or URL#sha256=HASH.")
 @click.option("--person", default="largest", show_default=True, help="largest, left, right, or track:N of several.")
 @click.option("--size", default=224, show_default=True, type=click.IntRange(16, 1024), help="Side of a crop, pixels.")
 @click.option("--margin", default=1.3, show_default=True, type=click.FloatRange(0.5, 4), help="Crop per face box.")

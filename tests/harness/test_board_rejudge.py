@@ -19,7 +19,7 @@ ALL = ("official", *FOLDS, "folds-mean", "folds-pooled")
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run judged with 200 draws, as rows are judged now, too; only the labels that few recordings decide are not told."""
+    """A run judged with 200 draws, as rows are judged in this test; only `few_clusters` was not told then."""
     monkeypatch.setattr(board_rejudge, "DRAWS", 200)
     monkeypatch.setattr("harness.judge.DRAWS", 200)
     return write_run(tmp_path, *ALL)

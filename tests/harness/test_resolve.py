@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,22 @@ def test_the_identity_of_a_part_knows_its_file_s_bytes(loaded, tmp_path: Path):
     elsewhere.parent.mkdir()
     elsewhere.write_text("two")
     assert Part(Component("eye", {"weights": str(elsewhere)}), tiny_world.eye, "tiny", "0").identity() == two
+
+
+def test_downloaded_weights_count_as_the_same_file_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+    sha256 = hashlib.sha256(b"one").hexdigest()
+    kept = tmp_path / "weights" / sha256 / "w.safetensors"
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"one")
+
+    def identity(weights: str) -> dict[str, Any]:
+        return Part(Component("eye", {"weights": weights}), tiny_world.eye, "tiny", "0").identity()
+
+    assert identity(f"https://host/w.safetensors#sha256={sha256}") == identity(str(kept))
+    with pytest.raises(MissingData, match=r"w\.safetensors of the hub's owner/name"):
+        identity("hf:owner/name/w.safetensors")
+    assert identity("hf:owner/name")["options"] == {"weights": "hf:owner/name"}
 
 
 def test_a_folder_after_the_colon_counts_by_its_bytes(tmp_path: Path):

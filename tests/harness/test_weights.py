@@ -217,7 +217,7 @@ def test_a_url_without_hash_is_refused(fragment: str):
         parse(f"https://host/faces.pth{fragment}")
 
 
-FORMS = ["ftp://host/a", "https://host", "https://host/", "https://host/?a", "http:///a", "https://host/a/..", "://a"]
+FORMS = ["ftp://host/a", "https://host", "https://host/", "https://host/?a", "http:///a", "http://h/a/..", "http://h/."]
 
 
 @pytest.mark.parametrize("form", FORMS)

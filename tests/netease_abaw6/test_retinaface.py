@@ -10,6 +10,7 @@ import torch
 from harness.errors import MissingData, UserError
 from harness.media import VideoFile
 from harness.types import Box
+from harness.weights import sha256_of
 from netease_abaw6 import detectors
 from netease_abaw6.retinaface import PRESETS, RetinaFace, anchors, faces_of, load, preset_of
 from netease_abaw6.retinaface_net import RetinaFaceNet
@@ -165,6 +166,26 @@ def test_weights_are_found_by_environment_and_in_the_cache(
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / weights.name).symlink_to(weights)
     assert detectors.retinaface().preset == "mnet025_1mb"
+
+
+def test_weights_by_url_are_taken_once_their_hash_is_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+    torch.save(RetinaFaceNet("mobilenet0.25", 0.1, 64).state_dict(), tmp_path / "net.pth")
+    sha256 = sha256_of(tmp_path / "net.pth")
+    kept = tmp_path / "weights" / sha256 / "net.pth"
+    kept.parent.mkdir(parents=True)
+    (tmp_path / "net.pth").rename(kept)
+    detector = detectors.retinaface(f"https://host/net.pth#sha256={sha256}", preset="mnet025")
+    assert (detector.name, detector.weights_sha256) == ("retinaface:mnet025", sha256)
+    with pytest.raises(UserError, match="Weights by URL need their SHA-256"):
+        detectors.retinaface("https://host/net.pth")
+
+
+@pytest.mark.parametrize("name", ["retinaface", "yunet"])
+def test_hub_weights_that_cannot_be_had_name_the_public_source(name: str):
+    expected = rf"No weights for the detector '{name}': n\.pth of the hub's owner/name is neither.* from .* on GitHub"
+    with pytest.raises(MissingData, match=expected):
+        detectors.DETECTORS[name]("hf:owner/name/n.pth")
 
 
 def test_full_frame_is_the_frame():

@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 
 from harness.errors import MissingData, UserError
 from harness.types import Encoder, ImageInput
+from harness.weights import sha256_of
 from timm_encoders.encoder import timm_encoder
 
 
@@ -79,8 +80,21 @@ def test_unreachable_hub_names_the_way_out(name: str):
 
 
 def test_missing_file(tmp_path: Path):
-    with pytest.raises(MissingData, match=r"nowhere\.pth"):
+    with pytest.raises(MissingData, match=r"nowhere\.pth is not a file\. Weights of timm:resnet18 are a file, hf:"):
         timm_encoder("resnet18", weights=str(tmp_path / "nowhere.pth"))
+
+
+def test_weights_by_url_are_those_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images_BCHW):
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
+    save_file(timm.create_model("test_resnet", num_classes=0).state_dict(), tmp_path / "net.safetensors")
+    sha256 = sha256_of(tmp_path / "net.safetensors")
+    kept = tmp_path / "weights" / sha256 / "net.safetensors"
+    kept.parent.mkdir(parents=True)
+    (tmp_path / "net.safetensors").rename(kept)
+    by_url = timm_encoder("test_resnet", weights=f"https://host/net.safetensors#sha256={sha256}")
+    by_path = timm_encoder("test_resnet", weights=str(kept))
+    by_url.module.eval(), by_path.module.eval()
+    torch.testing.assert_close(by_url(images_BCHW), by_path(images_BCHW), rtol=0, atol=0)
 
 
 def test_unknown_model_names_near_ones():
