@@ -5,9 +5,11 @@ Shapes: B batch, T frames of a clip, F frames of a video, N tokens, D width, L l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,9 @@ from harness.types import Floats, Video
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+CLIPS_OF_A_VIDEO = 32  # a step on whole videos learns from no more of one: a file of 21 minutes is 378
+BLOCK = 256  # sound is looked at in blocks of this many tokens
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,21 +34,41 @@ class Track:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """B clips: tokens_BND and mask_BN per modality, valid_BT (unpadded frames), each one's track and first frame."""
+    """B clips: tokens_BND and mask_BN per modality, and the unpadded frames as valid_BT and as places row_R in B x T.
+
+    On the processor: each clip's track, first frame and number of frames. `video_B` counts the videos of the batch,
+    `first_V` is the first clip of each.
+    """
 
     tokens: Mapping[str, Tensor]
     mask: Mapping[str, Tensor]
     valid_BT: Tensor
+    row_R: Tensor
+    video_B: Tensor
+    first_V: Tensor
     owner_B: NDArray[np.int64]
     start_B: NDArray[np.int64]
+    frames_B: NDArray[np.int64]
+    target_BTL: Tensor | None = None
 
     def to(self, device: str) -> Batch:
-        return Batch(
-            {m: t.to(device) for m, t in self.tokens.items()},
-            {m: t.to(device) for m, t in self.mask.items()},
-            self.valid_BT.to(device),
-            self.owner_B,
-            self.start_B,
+        """On `device`; nothing waits for the copy where the memory is pinned."""
+        return self._mapped(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pinned(self) -> Batch:
+        """In page-locked memory, from which a GPU copies while it computes."""
+        return self._mapped(lambda tensor: tensor.pin_memory())
+
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        return dataclasses.replace(
+            self,
+            tokens={m: change(t) for m, t in self.tokens.items()},
+            mask={m: change(t) for m, t in self.mask.items()},
+            valid_BT=change(self.valid_BT),
+            row_R=change(self.row_R),
+            video_B=change(self.video_B),
+            first_V=change(self.first_V),
+            target_BTL=change(self.target_BTL) if self.target_BTL is not None else None,
         )
 
 
@@ -72,28 +97,31 @@ def nearest(has_F: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.where(closer, there[before], there[after])
 
 
-def spans(frames: int, length: int, overlap: int = 0) -> list[tuple[int, int]]:
-    """Clips of `length` as (first frame, frame after the last); each shares `overlap` frames with the one before.
+def starts(frames: int, length: int, offset: int = 0, overlap: int = 0) -> list[int]:
+    """Where clips of `length` begin: 0, length, ...; with an offset, also the shorter piece before it.
 
-    The last one is as long as the others where the video is, so that no frame is judged by a stub alone.
-
-    >>> spans(10, 4), spans(10, 4, 2), spans(9, 4, 2), spans(3, 4, 2)
-    ([(0, 4), (4, 8), (8, 10)], [(0, 4), (2, 6), (4, 8), (6, 10)], [(0, 4), (2, 6), (4, 8), (5, 9)], [(0, 3)])
+    Each clip shares its first `overlap` frames with the one before it; none consists of such frames alone.
     """
-    if not overlap:
-        return [(at, min(at + length, frames)) for at in range(0, frames, length)]
-    last = max(frames - length, 0)
-    begins = [*range(0, last, length - overlap), last]
-    return [(at, min(at + length, frames)) for at in begins]
-
-
-def starts(frames: int, length: int, offset: int = 0) -> list[int]:
-    """Where clips of `length` begin: 0, length, ...; with an offset, also the shorter piece before it."""
     first = [0] if 0 < offset < frames else []
-    return first + list(range(offset if offset < frames else 0, frames, length))
+    return first + list(range(offset if offset < frames else 0, max(1, frames - overlap), length - overlap))
 
 
-def batches(
+def coverage(frames: int, length: int, overlap: int) -> Floats:
+    """In how many clips each frame stands: count_F.
+
+    >>> coverage(7, 4, 2).tolist()
+    [1.0, 1.0, 2.0, 2.0, 2.0, 2.0, 1.0]
+    """
+    count_F = np.zeros(frames, np.float32)
+    for start in starts(frames, length, overlap=overlap):
+        count_F[start : start + length] += 1
+    return count_F
+
+
+Cut = tuple[int, int, int]  # track, first frame, frame after the last
+
+
+def groups(
     tracks: Sequence[Track],
     *,
     length: int,
@@ -101,36 +129,58 @@ def batches(
     rng: np.random.Generator | None = None,
     whole_videos: bool = False,
     overlap: int = 0,
-) -> Iterator[Batch]:
+    most: int | None = None,
+) -> Iterator[list[Cut]]:
     """Clips of every track, `batch` at a time; with `rng`, in random order and from a random offset (training).
 
-    `whole_videos`: all clips of a video stand in one batch, `batch` videos at a time (video-level tasks). `overlap`
-    is for prediction, frame by frame: see `spans`.
+    `whole_videos`: all clips of a video stand in one group, `batch` videos at a time (video-level tasks); with `rng`,
+    `CLIPS_OF_A_VIDEO` drawn from a longer one. `overlap` is for reading in order: frames that neighbours share.
+    `most`: a group of more clips than that is cut up.
     """
-    if whole_videos:
-        order = rng.permutation(len(tracks)) if rng else np.arange(len(tracks))
-        for at in range(0, len(order), batch):
-            chosen = order[at : at + batch]
-            yield assemble(
-                tracks,
-                [(int(i), a, b) for i in chosen for a, b in spans(tracks[i].video.frames, length)],
-            )
-        return
-    cuts = []
+    divided = _by_video if whole_videos else _by_clip
+    for cuts in divided(tracks, length, batch, rng, overlap):
+        for at in range(0, len(cuts), most or len(cuts)):
+            yield cuts[at : at + (most or len(cuts))]
+
+
+def batches(tracks: Sequence[Track], **how: Any) -> Iterator[Batch]:
+    """The clips of `groups`, assembled; one group is in memory at a time."""
+    for cuts in groups(tracks, **how):
+        yield assemble(tracks, cuts)
+
+
+def _by_video(
+    tracks: Sequence[Track], length: int, batch: int, rng: np.random.Generator | None, overlap: int
+) -> Iterator[list[Cut]]:
+    order = rng.permutation(len(tracks)) if rng else np.arange(len(tracks))
+    for at in range(0, len(order), batch):
+        cuts: list[Cut] = []
+        for i in order[at : at + batch].tolist():
+            frames = tracks[i].video.frames
+            begin = starts(frames, length, overlap=overlap)
+            if rng and len(begin) > CLIPS_OF_A_VIDEO:
+                begin = [begin[c] for c in sorted(rng.choice(len(begin), CLIPS_OF_A_VIDEO, replace=False))]
+            cuts += [(i, a, min(a + length, frames)) for a in begin]
+        yield cuts
+
+
+def _by_clip(
+    tracks: Sequence[Track], length: int, batch: int, rng: np.random.Generator | None, overlap: int
+) -> Iterator[list[Cut]]:
+    cuts: list[Cut] = []
     for i, one in enumerate(tracks):
-        if rng is None:
-            cuts += [(i, a, b) for a, b in spans(one.video.frames, length, overlap)]
-            continue
-        begin = starts(one.video.frames, length, int(rng.integers(length)))
-        cuts += [(i, a, b) for a, b in zip(begin, [*begin[1:], one.video.frames], strict=True)]
+        frames = one.video.frames
+        begin = starts(frames, length, int(rng.integers(length)) if rng else 0, overlap)
+        ends = [*begin[1:], frames] if rng else [min(a + length, frames) for a in begin]
+        cuts += [(i, a, b) for a, b in zip(begin, ends, strict=True)]
     if rng is not None:
         cuts = [cuts[i] for i in rng.permutation(len(cuts))]
     for at in range(0, len(cuts), batch):
-        yield assemble(tracks, cuts[at : at + batch])
+        yield cuts[at : at + batch]
 
 
-def assemble(tracks: Sequence[Track], cuts: Sequence[tuple[int, int, int]]) -> Batch:
-    """The batch of clips (track, first frame, frame after the last), padded to the longest."""
+def assemble(tracks: Sequence[Track], cuts: Sequence[Cut]) -> Batch:
+    """The batch of these clips, padded to the longest; only their own tokens are read."""
     import torch
 
     longest = max(b - a for _, a, b in cuts)
@@ -142,13 +192,42 @@ def assemble(tracks: Sequence[Track], cuts: Sequence[tuple[int, int, int]]) -> B
         for modality, (token_ND, mask_N) in _clip(tracks[i], a, b, longest).items():
             tokens.setdefault(modality, []).append(token_ND)
             mask.setdefault(modality, []).append(mask_N)
+    owner_B = np.array([i for i, _, _ in cuts])
+    _, first_V, video_B = np.unique(owner_B, return_index=True, return_inverse=True)
     return Batch(
         {m: torch.stack(t) for m, t in tokens.items()},
         {m: torch.stack(t) for m, t in mask.items()},
         valid_BT,
-        np.array([i for i, _, _ in cuts]),
-        np.array([a for _, a, _ in cuts]),
+        row_R=valid_BT.flatten().nonzero()[:, 0],
+        video_B=torch.from_numpy(video_B),
+        first_V=torch.from_numpy(first_V),
+        owner_B=owner_B,
+        start_B=np.array([a for _, a, _ in cuts]),
+        frames_B=np.array([b - a for _, a, b in cuts]),
     )
+
+
+def on_device(items: Iterator[Batch], device: str) -> Iterator[Batch]:
+    """The batches on `device`; for a GPU the next one is assembled and pinned in a thread while this one is used."""
+    if not device.startswith("cuda"):
+        for batch in items:
+            yield batch.to(device)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        upcoming = pool.submit(_next_pinned, items)
+        while (ready := upcoming.result()) is not None:
+            upcoming = pool.submit(_next_pinned, items)
+            yield ready.to(device)
+
+
+def _next_pinned(items: Iterator[Batch]) -> Batch | None:
+    batch = next(items, None)
+    return batch.pinned() if batch is not None else None
+
+
+def labelled(batch: Batch, target_VRL: Sequence[Floats]) -> Batch:
+    """The batch with its frames' targets."""
+    return dataclasses.replace(batch, target_BTL=targets(batch, target_VRL))
 
 
 def targets(batch: Batch, target_VRL: Sequence[Floats]) -> Tensor:
@@ -157,8 +236,7 @@ def targets(batch: Batch, target_VRL: Sequence[Floats]) -> Tensor:
 
     width = batch.valid_BT.shape[1]
     out = torch.full((len(batch.owner_B), width, target_VRL[0].shape[1]), float("nan"))
-    for row, (i, a) in enumerate(zip(batch.owner_B, batch.start_B, strict=True)):
-        n = int(batch.valid_BT[row].sum())
+    for row, (i, a, n) in enumerate(zip(batch.owner_B, batch.start_B, batch.frames_B, strict=True)):
         target_RL = target_VRL[i]
         whole_video = len(target_RL) == 1 and a + n > 1
         piece = target_RL.repeat(n, axis=0) if whole_video else target_RL[a : a + n]
@@ -192,6 +270,9 @@ def _overlapping(one: Track, begin: float, end: float) -> tuple[Tensor, Tensor]:
 
     token_ND, time_N2 = one.tokens["audio"]["tokens"], one.tokens["audio"]["times"]
     overlap_N = (torch.clamp(time_N2[:, 1], max=end) - torch.clamp(time_N2[:, 0], min=begin)).clamp(min=0)
-    if len(token_ND) == 0 or float(overlap_N.sum()) == 0:
+    heard = np.flatnonzero(overlap_N.numpy())
+    if len(heard) == 0:
         return torch.zeros(1, token_ND.shape[1]), torch.tensor([False])
-    return (overlap_N[:, None] * token_ND).sum(0, keepdim=True) / overlap_N.sum(), torch.tensor([True])
+    near = slice(heard[0] // BLOCK * BLOCK, heard[-1] + 1)  # of a long recording only what is near is read
+    sum_1D = (overlap_N[near, None] * token_ND[near]).sum(0, keepdim=True)
+    return sum_1D / overlap_N.sum(), torch.tensor([True])

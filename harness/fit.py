@@ -6,14 +6,15 @@ classifier is judged on all inner videos, since every classifier votes on every 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.adapt import loss_weights
-from harness.clips import Batch, Track, batches, targets
+from harness.clips import Batch, Track, batches, coverage, groups, labelled, on_device, targets
 from harness.context import Context, Place
 from harness.errors import HarnessError
 from harness.plugins import files_hash
@@ -26,6 +27,8 @@ from harness.types import Floats, TaskSpec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+CLIPS_AT_ONCE = 256  # of whole videos while predicting; more are read in turns
 
 SOURCE = ("harness.fit", "harness.clips", "harness.training", "harness.losses", "harness.kinds", "harness.adapt")
 
@@ -105,15 +108,12 @@ class Labelled:
     target_VRL: Sequence[Floats]
 
     def __iter__(self) -> Iterator[tuple[Mapping[str, Tensor], Mapping[str, Tensor], Tensor]]:
-        for batch in _batches(self.task, self.tracks, None):
+        for batch in batches(self.tracks, **_cutting(self.task, 64)):
             yield batch.tokens, batch.mask, targets(batch, self.target_VRL)
 
 
-def _batches(
-    task: TaskSpec, tracks: Sequence[Track], rng: np.random.Generator | None, batch: int = 64, overlap: int = 0
-) -> Iterator[Batch]:
-    whole = task.level == "video"
-    return batches(tracks, length=task.clip_frames, batch=batch, rng=rng, whole_videos=whole, overlap=overlap)
+def _cutting(task: TaskSpec, batch: int) -> dict[str, Any]:
+    return {"length": task.clip_frames, "batch": batch, "whole_videos": task.level == "video"}
 
 
 def _train(
@@ -131,15 +131,17 @@ def _train(
     task, recipe = context.plan.task, context.plan.pipeline.fit
     weights_L = loss_weights(np.concatenate(target_VRL), recipe, task.kind.name).to(context.place.device)
     loss_of, metric = by_name(task.kind.loss_name), get(task.kind.metric)
+    cutting = _cutting(task, recipe.batch)
     inner_target = context.targets(tuple(track.video for track in inner))
-    steps = sum(1 for _ in _batches(task, own, np.random.default_rng(0), recipe.batch))
+    steps = sum(1 for _ in groups(own, rng=np.random.default_rng(0), **cutting))
     best = Best([])
     ticks = context.progress(range(recipe.epochs), title, total=recipe.epochs)
 
     def losses(epoch: int) -> Iterator[Tensor]:
-        for batch in _batches(task, own, np.random.default_rng(derive(seed, "epoch", epoch)), recipe.batch):
-            target_BTL = targets(batch, target_VRL).to(context.place.device)
-            logits_RL, target_RL = rows(task, context.place, module, batch.to(context.place.device), target_BTL)
+        rng = np.random.default_rng(derive(seed, "epoch", epoch))
+        clips = (labelled(batch, target_VRL) for batch in batches(own, rng=rng, **cutting))
+        for batch in on_device(clips, context.place.device):
+            logits_RL, target_RL = rows(task, context.place, module, batch)
             yield loss_of(logits_RL.float(), target_RL, weights_L, task.kind)
 
     def judge(epoch: int) -> None:
@@ -153,64 +155,76 @@ def _train(
     return best
 
 
-def rows(
-    task: TaskSpec, place: Place, module: nn.Module, batch: Batch, target_BTL: Tensor | None
-) -> tuple[Tensor, Any]:
-    """Logits of judged rows: each unpadded frame, or for a video-level task the mean over a video's unpadded frames."""
-    import torch
-
+def rows(task: TaskSpec, place: Place, module: nn.Module, batch: Batch) -> tuple[Tensor, Any]:
+    """Logits and targets of judged rows: each unpadded frame, or the mean over a video's unpadded frames."""
     with place.autocast():
         logits_BTL = module(batch.tokens, batch.mask)
+    target_BTL = batch.target_BTL
     if task.level == "frame":
-        return logits_BTL[batch.valid_BT], target_BTL[batch.valid_BT] if target_BTL is not None else None
-    videos, where_B = np.unique(batch.owner_B, return_inverse=True)
-    where = torch.from_numpy(where_B).to(logits_BTL.device)
-    valid_BT1 = batch.valid_BT.unsqueeze(-1)
-    sums_VL = torch.zeros(len(videos), logits_BTL.shape[-1], device=logits_BTL.device)
-    sums_VL = sums_VL.index_add(0, where, (logits_BTL.float() * valid_BT1).sum(1))
-    counts_V = torch.zeros(len(videos), device=logits_BTL.device).index_add(0, where, batch.valid_BT.float().sum(1))
-    target_VL = None
-    if target_BTL is not None:
-        first_V = torch.tensor([int(np.flatnonzero(where_B == v)[0]) for v in range(len(videos))], device=where.device)
-        target_VL = target_BTL[first_V, 0]
-    return sums_VL / counts_V.unsqueeze(1), target_VL
+        target_RL = target_BTL.flatten(0, 1)[batch.row_R] if target_BTL is not None else None
+        return logits_BTL.flatten(0, 1)[batch.row_R], target_RL
+    sums_VL, counts_V = _pooled(logits_BTL.float(), batch.valid_BT.float(), batch.video_B, len(batch.first_V))
+    return sums_VL / counts_V.unsqueeze(1), target_BTL[batch.first_V, 0] if target_BTL is not None else None
+
+
+def _pooled(logits_BTL: Tensor, share_BT: Tensor, video_B: Tensor, videos: int) -> tuple[Tensor, Tensor]:
+    """Each video's sum of its frames' logits, weighted by `share_BT`, and the sum of the weights."""
+    import torch
+
+    sums_VL = torch.zeros(videos, logits_BTL.shape[-1], device=logits_BTL.device)
+    counts_V = torch.zeros(videos, device=logits_BTL.device)
+    sums_BL = (logits_BTL * share_BT.unsqueeze(-1)).sum(1)
+    return sums_VL.index_add(0, video_B, sums_BL), counts_V.index_add(0, video_B, share_BT.sum(1))
 
 
 def scores_of(
     task: TaskSpec, place: Place, module: nn.Module, tracks: Sequence[Track], *, overlap: int = 0
 ) -> dict[str, Floats]:
-    """scores_RL of every track by video key; a clip of padding alone never occurs.
+    """scores_RL of every track by video key.
 
-    Where clips overlap (tasks judged by frame), a frame's scores are the mean over the clips it is in.
+    Consecutive clips share `overlap` frames, whose scores (logits for a video-level task) are averaged.
     """
     import torch
 
     module.eval()
-    out = {
-        track.video.key: np.zeros((track.video.frames if task.level == "frame" else 1, len(task.labels)), np.float32)
-        for track in tracks
-    }
-    seen = {track.video.key: np.zeros((track.video.frames, 1), np.float32) for track in tracks} if overlap else {}
+    how = _cutting(task, 64) | {"overlap": overlap, "most": CLIPS_AT_ONCE}
+    clips: list[tuple[Batch, Tensor]] = []
     with torch.inference_mode():
-        for batch in _batches(task, tracks, None, overlap=overlap):
-            moved = batch.to(place.device)
-            if task.level == "video":
-                logits_VL, _ = rows(task, place, module, moved, None)
-                for i, row_L in zip(
-                    np.unique(batch.owner_B), task.kind.squash(logits_VL.float()).cpu().numpy(), strict=True
-                ):
-                    out[tracks[i].video.key][0] = row_L
-                continue
+        for batch in on_device(batches(tracks, **how), place.device):
             with place.autocast():
-                logits_BTL = module(moved.tokens, moved.mask)
-            scores_BTL = task.kind.squash(logits_BTL.float()).cpu().numpy()
-            for row, (i, a) in enumerate(zip(batch.owner_B, batch.start_B, strict=True)):
-                n = int(batch.valid_BT[row].sum())
-                key = tracks[i].video.key
-                out[key][a : a + n] += scores_BTL[row, :n]
-                if overlap:
-                    seen[key][a : a + n] += 1
-    return {key: scores_RL / seen[key] for key, scores_RL in out.items()} if overlap else out
+                logits_BTL = module(batch.tokens, batch.mask)
+            values_BTL = task.kind.squash(logits_BTL.float()) if task.level == "frame" else logits_BTL.float()
+            clips.append((dataclasses.replace(batch, tokens={}, mask={}), values_BTL))
+        # read when everything is under way: no batch waits for the one before
+        laid = ((batch, values_BTL.cpu()) for batch, values_BTL in clips)
+        covered = [coverage(track.video.frames, task.clip_frames, overlap) for track in tracks]
+        of_V = _of_frames(laid, covered) if task.level == "frame" else _of_videos(laid, covered, task)
+    return {track.video.key: scores_RL for track, scores_RL in zip(tracks, of_V, strict=True)}
+
+
+def _of_frames(laid: Iterable[tuple[Batch, Tensor]], covered: Sequence[Floats]) -> list[Floats]:
+    """The mean score of each frame over the clips it stands in."""
+    out: list[Floats] = []
+    for batch, scores_BTL in laid:
+        if not out:
+            out = [np.zeros((len(count_F), scores_BTL.shape[-1]), np.float32) for count_F in covered]
+        for i, a, n, scores_TL in zip(batch.owner_B, batch.start_B, batch.frames_B, scores_BTL.numpy(), strict=True):
+            out[i][a : a + n] += scores_TL[:n]
+    return [scores_FL / count_F[:, None] for scores_FL, count_F in zip(out, covered, strict=True)]
+
+
+def _of_videos(laid: Iterable[tuple[Batch, Tensor]], covered: Sequence[Floats], task: TaskSpec) -> list[Floats]:
+    """The squashed mean of each video's frames, each frame the mean over the clips it stands in."""
+    import torch
+
+    sums_VL, counts_V = torch.zeros(len(covered), len(task.labels)), torch.zeros(len(covered))
+    for batch, logits_BTL in laid:
+        share_BT = torch.zeros(logits_BTL.shape[:2])
+        for row, (i, a, n) in enumerate(zip(batch.owner_B, batch.start_B, batch.frames_B, strict=True)):
+            share_BT[row, :n] = torch.from_numpy(1 / covered[i][a : a + n])
+        sums, counts = _pooled(logits_BTL, share_BT, torch.from_numpy(batch.owner_B), len(covered))
+        sums_VL, counts_V = sums_VL + sums, counts_V + counts
+    return list(task.kind.squash(sums_VL / counts_V.unsqueeze(1)).numpy()[:, None])
 
 
 def restore(plan: Plan, place: Place, state: Tensors, widths: Mapping[str, int]) -> nn.Module:

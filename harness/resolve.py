@@ -184,9 +184,8 @@ def _usable(pipeline: Pipeline, task: TaskSpec) -> Pipeline:
             )
     if "image" not in pipeline.encoders:
         raise UserError(f"{pipeline.name} has no image encoder; clips are laid out along its frames")
-    if pipeline.overlap and (task.level == "video" or not 0 < pipeline.overlap < task.clip_frames):
-        expected = f"0 to {task.clip_frames - 1} frames" if task.level == "frame" else "0, for one score a video"
-        raise UserError(f"overlap: expected {expected} in task {task.name!r}, came {pipeline.overlap}")
+    if not 0 <= pipeline.overlap < task.clip_frames:
+        raise UserError(f"overlap: expected 0 to {task.clip_frames - 1} frames, came {pipeline.overlap}")
     if pipeline.fit.sampling != "uniform":
         raise UserError(
             f"fit.sampling: expected uniform (clips hold many labels at once), came {pipeline.fit.sampling}"

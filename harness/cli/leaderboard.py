@@ -47,9 +47,14 @@ HOW_TO_RUN = "Run something first: harness run --plugin netease_abaw6 --task exp
     metavar="RUN|ROW",
     help="First copy a run's finished rows into --records; may be repeated.",
 )
-@click.option("--check", is_flag=True, help="Write nothing; fail where the tables there are not those of the rows.")
+@click.option("--rejudge", is_flag=True, help="First judge committed rows again from their statistics.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Write nothing; fail where tables are not those of the rows, or rows not what their statistics give.",
+)
 def leaderboard(records: Path, runs: Path | None, no_runs: bool, out: Path, published: Path | None, data: str | None,
-                split: str, formats: str, added: Sequence[Path], check: bool) -> None:  # fmt: skip
+                split: str, formats: str, added: Sequence[Path], rejudge: bool, check: bool) -> None:  # fmt: skip
     """Write tables of every row, per data set and task, and a README.md over all of them.
 
     Partial rows and rows without scores are left out. Published scores stand in tables of their own data only.
@@ -60,6 +65,7 @@ def leaderboard(records: Path, runs: Path | None, no_runs: bool, out: Path, publ
     harness leaderboard --data demo --format md,csv
     harness leaderboard --add runs/expr/netease_abaw6@demo/0123456789ab
     harness leaderboard --check
+    harness leaderboard --rejudge                              # after the way to make intervals has changed
     """
     from rich.console import Console
 
@@ -73,7 +79,9 @@ def leaderboard(records: Path, runs: Path | None, no_runs: bool, out: Path, publ
         raise unknown("split of a leaderboard", split, SPLITS)
     if added:
         _add(records, added, console)
-    collected = collect(records, _runs(runs, none=no_runs or check or bool(added)))
+    if check or rejudge:
+        _judge_again(records, console, write=rejudge and not check)
+    collected = collect(records, _runs(runs, none=no_runs or check or rejudge or bool(added)))
     lines = collected.lines + _published(published, console)
     shown = _asked_for(lines, data, split)
     made = files(shown, split=split, formats=kinds)
@@ -151,6 +159,25 @@ def _add(records: Path, sources: Sequence[Path], console: Console) -> None:
     for warning in done.warnings:
         console.print(f"look before you commit: {warning}", markup=False)
     console.print(f"{len(done.written)} files copied into {records}", markup=False)
+
+
+def _judge_again(records: Path, console: Console, *, write: bool) -> None:
+    """Rows against their statistics: brought up to date, or an error naming those that differ."""
+    from harness.board_rejudge import bring_up_to_date, rejudge
+    from harness.board_rows import find_rows
+    from harness.progress import shown
+
+    judged = rejudge(find_rows(records) if records.is_dir() else [], shown)
+    if write:
+        for found in bring_up_to_date(judged):
+            console.print(f"judged again: {found.path}", markup=False)
+        return
+    wrong = [one for one in judged if one.differs]
+    if wrong:
+        named = "; ".join(f"{one.found.path}: {one.differs}" for one in wrong[:3])
+        raise HarnessError(f"{len(wrong)} of {len(judged)} rows are not what their statistics give: {named}")
+    known = sum(one.score is not None for one in judged)
+    click.echo(f"{known} of {len(judged)} rows are what their statistics give; the others have none here", err=True)
 
 
 def _check(out: Path, changed: Mapping[str, str], n: int) -> None:

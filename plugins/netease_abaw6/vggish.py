@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from harness.errors import MissingData, UserError
 from harness.types import AudioInput, Modality
+from harness.weights import local_file
 from netease_abaw6.vggish_frontend import BANDS, FRAMES, RATE, SAMPLES, log_mel
 
 if TYPE_CHECKING:
@@ -89,8 +90,6 @@ class Whitening(nn.Module):
     def __init__(self, path: Path, *, unit: bool = True) -> None:
         super().__init__()
         self.unit = unit
-        if not path.is_file():
-            raise MissingData(f"No PCA parameters at '{path}'; expected vggish_pca_params.npz (AudioSet's VGGish)")
         with np.load(path, allow_pickle=False) as stored:
             if not {"pca_eigen_vectors", "pca_means"} <= set(stored):
                 raise UserError(f"{path}: expected arrays pca_eigen_vectors and pca_means, came {', '.join(stored)}")
@@ -140,10 +139,11 @@ def vggish(
 ) -> VGGish:
     """VGGish from a public checkpoint, or a smaller one of the same class (`width`, `embedding`) to be adapted.
 
-    `weights` is a path (safetensors, or `torch.load(weights_only=True)`), or "random", asked for by name only. `hop` is
-    in seconds. `pca` is the path of AudioSet's `vggish_pca_params.npz`: tokens of 8 bits, from 0 to 1, or with
-    `pca_unit=False` from 0 to 255. `final_relu`: torchvggish and torchaudio have one after the last layer, other ports
-    have none. Raises MissingData where a file is not there, UserError where it does not fit.
+    `weights` is a file in any form of `harness.weights` (safetensors, or `torch.load(weights_only=True)`), or "random",
+    asked for by name only. `hop` is in seconds. `pca` is the file of AudioSet's `vggish_pca_params.npz`: tokens of 8
+    bits, from 0 to 1, or with `pca_unit=False` from 0 to 255. `final_relu`: torchvggish and torchaudio have one after
+    the last layer, other ports have none. Raises MissingData where a file is not there, UserError where it does not
+    fit.
     """
     if width <= 0 or embedding < 1 or hop <= 0:
         raise UserError(f"vggish takes width > 0, embedding >= 1, hop > 0; came {width}, {embedding}, {hop}")
@@ -152,7 +152,8 @@ def vggish(
     net = VGGishNet(width=width, embedding=embedding, final_relu=final_relu)
     if state is not None:
         _fill(net, state, str(weights))
-    whitening = Whitening(Path(pca).expanduser(), unit=pca_unit) if pca is not None else None
+    hint = "pca: expected vggish_pca_params.npz (AudioSet's VGGish)"
+    whitening = Whitening(local_file(pca, hint=hint), unit=pca_unit) if pca is not None else None
     if whitening is not None and whitening.mean.shape != (embedding,):
         raise UserError(f"pca={pca!r} is for tokens of width {len(whitening.mean)}, came embedding={embedding}")
     net.requires_grad_(not frozen).to(device).eval()
@@ -164,9 +165,7 @@ def read(weights: str | None) -> dict[str, Tensor]:
     """A checkpoint of either public layout under the names of `VGGishNet`; MissingData without one."""
     if weights is None:
         raise MissingData(f"VGGish needs weights=PATH. Known: {KNOWN}; weights=random is an untrained network")
-    path = Path(weights).expanduser()
-    if not path.is_file():
-        raise MissingData(f"No VGGish weights at '{path}'. Known: {KNOWN}; weights=random is an untrained network")
+    path = local_file(weights, hint=f"VGGish weights known: {KNOWN}; weights=random is an untrained network")
     prefixes = {"features_network.": "features.", "embedding_network.": "embeddings."}
     renamed = {}
     for name, tensor in _tensors(path).items():

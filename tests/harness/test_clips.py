@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import itertools
+import threading
 
 import numpy as np
 import pytest
@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.clips import Track, assemble, batches, nearest, spans, starts, targets, track
+from harness import clips
+from harness.clips import Track, assemble, batches, coverage, groups, nearest, on_device, starts, targets, track
 from harness.types import Video
 
 NO_SOUND = {"tokens": torch.zeros(0, 3), "times": torch.zeros(0, 2)}
@@ -183,12 +184,96 @@ def test_a_batch_moves_with_everything():
     assert {t.device.type for t in (*moved.tokens.values(), *moved.mask.values(), moved.valid_BT)} == {"meta"}
 
 
-@given(st.integers(1, 60), st.integers(2, 12), st.data())
-def test_overlapping_clips_cover_every_frame_and_are_equally_long(frames, length, data):
+@settings(deadline=None, max_examples=60)
+@given(FRAMES, st.integers(2, 9), st.data(), st.booleans(), st.one_of(st.none(), st.integers(1, 3)))
+def test_overlapping_clips_cover_every_frame_and_none_is_a_mere_repeat(frames, length, data, whole, most):
     overlap = data.draw(st.integers(0, length - 1))
-    found = spans(frames, length, overlap)
-    assert {frame for a, b in found for frame in range(a, b)} == set(range(frames))
-    assert [a for a, _ in found] == sorted({a for a, _ in found})
-    if overlap:
-        assert {b - a for a, b in found} == {min(length, frames)}
-        assert all(b - c >= overlap for (_, b), (c, _) in itertools.pairwise(found))
+    tracks = [laid(n) for n in frames]
+    counts = [np.zeros(n) for n in frames]
+    for cuts in groups(tracks, length=length, batch=2, whole_videos=whole, overlap=overlap, most=most):
+        assert most is None or len(cuts) <= most
+        for i, a, b in cuts:
+            assert b - a <= length
+            assert (counts[i][a:b] == 0).sum() >= min(frames[i], 1)
+            counts[i][a:b] += 1
+    for n, count_F in zip(frames, counts, strict=True):
+        assert count_F.tolist() == coverage(n, length, overlap).tolist()
+        assert count_F.min() >= 1
+        assert overlap or count_F.max() == 1
+
+
+def test_training_takes_some_clips_of_a_long_video_and_others_in_the_next_epoch(monkeypatch):
+    monkeypatch.setattr(clips, "CLIPS_OF_A_VIDEO", 3)
+    tracks = [laid(4 * 10), laid(5)]
+
+    def drawn(seed: int) -> list[int]:
+        how = {"length": 4, "batch": 2, "whole_videos": True, "rng": np.random.default_rng(seed)}
+        [cuts] = groups(tracks, **how)
+        assert [a for i, a, _ in cuts if i == 1] == [0, 4]
+        return [a for i, a, _ in cuts if i == 0]
+
+    epochs = [drawn(seed) for seed in range(8)]
+    assert all(len(some) == 3 and some == sorted(set(some)) for some in epochs)
+    assert len(set(map(tuple, epochs))) > 1
+    [everything] = groups(tracks, length=4, batch=2, whole_videos=True)
+    assert len(everything) == 12
+
+
+def test_sound_far_from_a_clip_is_not_read():
+    windows = [(i / 2, i / 2 + 1) for i in range(3000)]
+    one = laid(4, audio={"tokens": torch.arange(3000.0)[:, None], "times": torch.tensor(windows)})
+    far = Track(Video("v", "g", "train", 15_000, 10.0, np.ones(15_000, bool)), one.tokens, np.zeros(15_000, np.int64))
+    heard = assemble([far], [(0, 7000, 7010)]).tokens["audio"]  # seconds 700 to 701: half of 1399, 1400, half of 1401
+    assert heard.tolist() == [[[pytest.approx(1400.0)]]]
+
+
+class Ready:
+    """Stands in for a batch: notes where it was."""
+
+    def __init__(self, number: int) -> None:
+        self.seen = [number]
+
+    def pinned(self) -> Ready:
+        self.seen.append("pinned")
+        return self
+
+    def to(self, device: str) -> Ready:
+        self.seen.append(device)
+        return self
+
+
+def test_for_a_gpu_the_next_batch_is_made_in_a_thread_while_this_one_is_used():
+    made: list[int] = []
+    second = threading.Event()
+
+    def batches():
+        for number in range(4):
+            assert threading.current_thread() is not threading.main_thread()
+            made.append(number)
+            if number == 1:
+                second.set()
+            yield Ready(number)
+
+    got = on_device(batches(), "cuda:0")
+    assert next(got).seen == [0, "pinned", "cuda:0"]
+    assert second.wait(10)  # made though nobody asked for it
+    assert [one.seen[0] for one in got] == [1, 2, 3]
+    assert made == [0, 1, 2, 3]
+
+
+def test_on_the_processor_batches_come_as_they_are_asked_for():
+    made = []
+    got = on_device((made.append(number) or Ready(number) for number in range(3)), "cpu")
+    assert next(got).seen == [0, "cpu"]
+    assert made == [0]
+
+
+def test_what_goes_wrong_in_the_thread_is_seen():
+    def broken():
+        yield Ready(0)
+        raise OSError("the disk is gone")
+
+    got = on_device(broken(), "cuda")
+    next(got)
+    with pytest.raises(OSError, match="the disk is gone"):
+        next(got)

@@ -8,7 +8,7 @@ import tiny_world
 import torch
 from torch import Tensor, nn
 
-from harness.clips import batches, targets, track
+from harness.clips import batches, labelled, track
 from harness.context import Place
 from harness.errors import HarnessError
 from harness.fit import Labelled, fit, fit_parts, new_fusion, restore, rows, scores_of, widths_of
@@ -56,7 +56,7 @@ def test_video_level_rows_keep_their_own_targets():
     target_VRL = [np.array([[i, i / 2]], np.float32) for i in range(len(some))]
     for rng in (None, np.random.default_rng(0)):
         for batch in batches(some, length=8, batch=3, rng=rng, whole_videos=True):
-            logits_VL, target_VL = rows(spec, Place(), Echo(), batch, targets(batch, target_VRL))
+            logits_VL, target_VL = rows(spec, Place(), Echo(), labelled(batch, target_VRL))
             for owner, logits_L, target_L in zip(np.unique(batch.owner_B), logits_VL, target_VL, strict=True):
                 torch.testing.assert_close(logits_L, some[owner].tokens["image"]["tokens"].mean(0))
                 assert target_L.tolist() == target_VRL[owner][0].tolist()
@@ -70,34 +70,11 @@ def test_frame_level_scores_stand_at_their_frames():
         np.testing.assert_allclose(found[one.video.key], expected, rtol=1e-6)
 
 
-class Position(nn.Module):
-    """Logits tell where in its clip a frame stands."""
-
-    def forward(self, tokens: Any, mask: Any) -> Tensor:
-        batch, frames, width = tokens["image"].shape
-        return torch.arange(frames, dtype=torch.float32).view(1, -1, 1).expand(batch, -1, width)
-
-
-@pytest.mark.parametrize("overlap", [1, 4, 7])
-def test_scores_of_overlapping_clips_are_their_mean(overlap: int):
-    """By hand, frame by frame: the mean over the clips of 8 that a frame is in."""
-    spec, some = FRAMES["frame"], tracks_of(LENGTHS)
-    found = scores_of(spec, Place(), Position(), some, overlap=overlap)
-    for one in some:
-        frames = one.video.frames
-        last = max(frames - 8, 0)
-        begins = sorted({*(at for at in range(0, frames, 8 - overlap) if at < last), last})
-        for frame in range(frames):
-            places = [frame - at for at in begins if at <= frame < at + 8]
-            expected = spec.kind.squash(torch.tensor(places).float()[:, None].expand(-1, 2)).mean(0)
-            np.testing.assert_allclose(found[one.video.key][frame], expected, rtol=1e-6)
-
-
 def test_frame_level_rows_are_the_unpadded_frames():
     some = tracks_of([3, 8])
     target_VRL = [np.arange(2 * n, dtype=np.float32).reshape(n, 2) for n in (3, 8)]
     [batch] = batches(some, length=8, batch=9)
-    logits_RL, target_RL = rows(FRAMES["frame"], Place(), Echo(), batch, targets(batch, target_VRL))
+    logits_RL, target_RL = rows(FRAMES["frame"], Place(), Echo(), labelled(batch, target_VRL))
     assert len(logits_RL) == 11
     assert target_RL.tolist() == np.concatenate(target_VRL).tolist()
     torch.testing.assert_close(logits_RL, torch.cat([one.tokens["image"]["tokens"] for one in some]))
@@ -216,3 +193,50 @@ def test_what_a_classifier_depends_on(stages):
     changes = [{"part": 1}, {"fusion__width": 4}, {"fit__lr": 0.5}, {"fill_faces": "mask"},
                {"adapt__image": Recipe(1, 0.1, 8)}, {"encoders__text": None}, {"partial_rows": "all"}]  # fmt: skip
     assert base not in [parts(**change) for change in changes]
+
+
+class Where(nn.Module):
+    """Logits tell where in its clip a frame stands, and nothing of the frame."""
+
+    def forward(self, tokens: Any, mask: Any) -> Tensor:
+        frames = tokens["image"].shape[1]
+        return torch.arange(frames).float()[None, :, None].expand(len(tokens["image"]), -1, 2) / 10
+
+
+@pytest.mark.parametrize("overlap", [0, 3, 4, 7])
+@pytest.mark.parametrize("level", ["frame", "video"])
+def test_overlapping_clips_are_averaged(level: str, overlap: int):
+    """By hand: each frame's mean over the clips it stands in; the video's is the mean of those."""
+    spec, some = FRAMES[level], tracks_of(LENGTHS)
+    found = scores_of(spec, Place(), Where(), some, overlap=overlap)
+    for one in some:
+        frames = one.video.frames
+        at_F: list[list[float]] = [[] for _ in range(frames)]
+        for start in range(0, max(1, frames - overlap), 8 - overlap):
+            for frame in range(start, min(start + 8, frames)):
+                at_F[frame].append((frame - start) / 10)
+        logits = [torch.tensor(at) for at in at_F]
+        if level == "frame":
+            expected_R = torch.stack([spec.kind.squash(at).mean() for at in logits])
+        else:
+            expected_R = spec.kind.squash(torch.stack([at.mean() for at in logits]).mean())[None]
+        np.testing.assert_allclose(found[one.video.key], expected_R[:, None].expand(-1, 2).numpy(), rtol=1e-5)
+
+
+def test_long_videos_are_read_in_turns(monkeypatch: pytest.MonkeyPatch):
+    spec, some = FRAMES["video"], tracks_of(LENGTHS)
+    module = tiny_world.mlp({"image": 2}, 2).eval()
+    at_once = scores_of(spec, Place(), module, some)
+    sizes: list[int] = []
+    monkeypatch.setattr("harness.fit.CLIPS_AT_ONCE", 3)
+    module.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0]["image"])))
+    in_turns = scores_of(spec, Place(), module, some)
+    assert max(sizes) == 3
+    for key in at_once:
+        np.testing.assert_allclose(in_turns[key], at_once[key], rtol=1e-5)
+
+
+def test_a_classifier_does_not_depend_on_how_clips_overlap_later(stages):
+    made, plain = stages(overlap=7), stages()
+    names = [fit_parts(one.context, one.split, {}, {}, 0) for one in (made, plain)]
+    assert names[0] == names[1]

@@ -376,7 +376,7 @@ def test_overlap_trains_nothing_again(tiny):
     assert computed(again) == {"predict": 2}
 
 
-@pytest.mark.parametrize(("task", "overlap"), [("colour", 8), ("colour", -1), ("clip", 2)])
+@pytest.mark.parametrize(("task", "overlap"), [("colour", 8), ("colour", -1), ("clip", 8)])
 def test_an_overlap_that_cannot_be(tiny, task: str, overlap: int):
     with pytest.raises(UserError, match=r"overlap: expected 0.* came"):
         tiny(task).prepare(sets={"overlap": overlap})

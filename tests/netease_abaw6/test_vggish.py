@@ -158,6 +158,11 @@ def test_missing_weights_name_the_known_files(weights):
     assert raised.value.exit_code == 3
 
 
+def test_weights_by_url_need_their_hash():
+    with pytest.raises(UserError, match=r"expected https://example\.org/vggish\.pt#sha256="):
+        vggish(weights="https://example.org/vggish.pt")
+
+
 def test_weights_of_another_size_say_what_differs(tmp_path, small_state):
     torch.save(small_state, tmp_path / "small.pth")
     with pytest.raises(UserError, match=r"embeddings\.0\.bias: expected \(512,\), came \(256,\)"):

@@ -30,7 +30,8 @@ def ablation(make_run: MakeRun) -> Ablation:
     """A full pipeline that is much better than its one variant."""
     full = read_judged(make_run(skill=0.95), "official")
     judged = read_judged(make_run(skill=0.1, run="r2", system="linear[vote=mean]"), "official")
-    return Ablation(full, (Ablated(Variant("mean vote", {"vote": "mean"}), judged, compare(full, judged)),))
+    difference = compare(full, judged, method="percentile")
+    return Ablation(full, (Ablated(Variant("mean vote", {"vote": "mean"}), judged, difference),))
 
 
 def asked(tiny: Any, monkeypatch: pytest.MonkeyPatch, *words: str) -> Result:
