@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import MissingData, UserError
 from harness.types import Detector
+from harness.weights import local_file
 
 if TYPE_CHECKING:
     from harness.plugins import Plugins
@@ -16,10 +17,12 @@ AUTO = ("retinaface", "yunet")  # never one that takes the frame for the face: t
 def make_detector(plugins: Plugins, name: str, weights: str | None, device: str) -> Detector:
     """The detector called `name`, on `device` where its factory knows devices.
 
-    "auto" is RetinaFace, else YuNet, whichever has its weights; MissingData naming both where none has.
+    "auto" is RetinaFace, else YuNet, whichever can read `weights` or has its own here; MissingData naming both where
+    none can.
     """
-    if name == "auto":
-        return _first(plugins, weights, device)
+    if name == "auto":  # weights that cannot be had are told once, whoever would have read them
+        hint = "A detector's weights are a path, hf:OWNER/NAME/FILE or URL#sha256=HASH"
+        return _first(plugins, str(local_file(weights, hint=hint)) if weights else None, device)
     from harness.plugins import takes
 
     factory, argument = plugins.get("detectors", name)

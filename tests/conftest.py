@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,3 +25,15 @@ def test_data() -> Path:
     path = Path(folder)
     assert path.is_dir(), f"HARNESS_TEST_DATA names a folder that is not there: {path}"
     return path
+
+
+@pytest.fixture
+def parity(record_property: Callable[[str, Any], None]) -> Callable[..., None]:
+    """Assert how far a component is from its reference, and keep it as a row of the table `tests/parity.py` prints."""
+
+    def check(component: str, reference: str, difference: float, *, at_most: float) -> None:
+        told = {"component": component, "reference": reference, "difference": float(difference), "allowed": at_most}
+        record_property("parity", told)
+        assert difference <= at_most, f"{component} is {difference} from {reference}, at most {at_most} is allowed"
+
+    return check

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,10 +54,19 @@ def test_a_detector_is_made_on_the_device_with_its_preset(monkeypatch: pytest.Mo
         make_detector(some, "retinafase", None, "cpu")
 
 
-def test_auto_is_the_first_that_can_be_had(monkeypatch: pytest.MonkeyPatch):
+def test_auto_is_the_first_that_can_be_had(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     some = loaded(monkeypatch, retinaface=retinaface, yunet=yunet)
-    assert make_detector(some, "auto", "w.pth", "cpu").name == "retinaface"
+    (tmp_path / "w.pth").touch()
+    assert make_detector(some, "auto", str(tmp_path / "w.pth"), "cpu").name == "retinaface"
     assert make_detector(some, "auto", None, "cpu").name == "yunet"
+
+
+def test_auto_tells_once_that_weights_cannot_be_had(monkeypatch: pytest.MonkeyPatch):
+    some = loaded(monkeypatch, retinaface=retinaface, yunet=yunet)
+    with pytest.raises(UserError, match=r"^Weights by URL need their SHA-256"):
+        make_detector(some, "auto", "https://host/w.pth", "cpu")
+    with pytest.raises(MissingData, match=r"^nowhere\.pth is not a file\. A detector's weights are a path, hf:"):
+        make_detector(some, "auto", "nowhere.pth", "cpu")
 
 
 def test_auto_never_takes_the_frame_for_the_face(monkeypatch: pytest.MonkeyPatch):

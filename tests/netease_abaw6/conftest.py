@@ -27,18 +27,6 @@ WORDS = [
 LANGUAGE_MODELS = ("bert", "gpt2", "llama")
 
 
-@pytest.fixture
-def parity(record_property: Callable[[str, Any], None]) -> Callable[..., None]:
-    """Assert how far a component is from its reference, and keep it as a row of the table `tests/parity.py` prints."""
-
-    def check(component: str, reference: str, difference: float, *, at_most: float) -> None:
-        told = {"component": component, "reference": reference, "difference": float(difference), "allowed": at_most}
-        record_property("parity", told)
-        assert difference <= at_most, f"{component} is {difference} from {reference}, at most {at_most} is allowed"
-
-    return check
-
-
 def save_language_model(folder: Path, family: str, *, head: bool = False) -> Path:
     """A tiny untrained checkpoint with its tokenizer; the decoders' pads on the left and has no padding token."""
     import torch

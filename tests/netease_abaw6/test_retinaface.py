@@ -25,10 +25,10 @@ def detector(test_data: Path) -> RetinaFace:
     return RetinaFace(test_data / "weights" / "retinaface_mnet025_1mb.pth", max_side=320)
 
 
-def slow_faces(probability, offsets, points, height, width, score, overlap):
+def slow_faces(probability, offsets, points, height, width, sides, score, overlap):
     """Decoding and suppression, one anchor and one pair at a time."""
     found, at = [], 0
-    for stride, pair in zip((8, 16, 32), SIDES, strict=True):
+    for stride, pair in zip((8, 16, 32), sides, strict=True):
         for row in range(math.ceil(height / stride)):
             for column in range(math.ceil(width / stride)):
                 for side in pair:
@@ -54,16 +54,20 @@ def slow_overlap(a, b):
     return common / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - common)
 
 
-def test_decoding_and_suppression_equal_a_slow_loop(parity):
-    height, width = 42, 54  # no multiple of a stride
-    generator = torch.Generator().manual_seed(0)
-    anchors_N4 = anchors(height, width, SIDES)
+@pytest.mark.parametrize("preset", ["mnet025_1mb", "mnet025"])  # the anchors of resnet50 are those of mnet025
+@pytest.mark.parametrize(("height", "width"), [(42, 54), (64, 32), (9, 7)])  # also no multiples of a stride
+@pytest.mark.parametrize("overlap", [0.4, 0.0, 1.0])
+def test_decoding_and_suppression_equal_a_slow_loop(parity, preset: str, height: int, width: int, overlap: float):
+    sides = PRESETS[preset].anchors
+    generator = torch.Generator().manual_seed(height)
+    anchors_N4 = anchors(height, width, sides)
     n = len(anchors_N4)
     probability_N = torch.rand(n, generator=generator)
     offsets_N4, points_N10 = torch.randn(n, 4, generator=generator), torch.randn(n, 10, generator=generator)
-    fast = faces_of(probability_N, offsets_N4, points_N10, anchors_N4, score=0.5, overlap=0.4)
-    slow = slow_faces(probability_N.tolist(), offsets_N4.tolist(), points_N10.tolist(), height, width, 0.5, 0.4)
-    assert len(fast) == len(slow) > 10
+    fast = faces_of(probability_N, offsets_N4, points_N10, anchors_N4, score=0.5, overlap=overlap)
+    lists = probability_N.tolist(), offsets_N4.tolist(), points_N10.tolist()
+    slow = slow_faces(*lists, height, width, sides, 0.5, overlap)
+    assert len(fast) == len(slow) > 0
     for face, (confidence, box, marks) in zip(fast, slow, strict=True):
         found = [face.score, face.box.x0, face.box.y0, face.box.x1, face.box.y1, *face.points_52.flatten()]
         difference = np.abs(np.array(found) - [confidence, *box, *np.array(marks).flatten()]).max()

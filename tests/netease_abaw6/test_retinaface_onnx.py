@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+from itertools import chain, islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from harness.errors import UserError
-from netease_abaw6.retinaface import PRESETS, RetinaFace
+from harness.media import VideoFile
+from netease_abaw6.retinaface import PRESETS, RetinaFace, load
 from netease_abaw6.retinaface_net import RetinaFaceNet
 from netease_abaw6.retinaface_onnx import OnnxNet
 
@@ -40,13 +44,16 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::t
 
 
 @pytest.mark.parametrize("shape", [(1, 64, 64), (3, 80, 96)])
-def test_parity_onnx(net: RetinaFaceNet, exported: Path, shape: tuple[int, int, int]) -> None:
+def test_an_exported_network_gives_what_torch_gives(
+    parity, net: RetinaFaceNet, exported: Path, shape: tuple[int, int, int]
+) -> None:
     batch, height, width = shape
     pixels_BCHW = 50 * torch.randn(batch, 3, height, width, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         expected = net(pixels_BCHW)
     for ours, theirs in zip(OnnxNet(exported, "cpu")(pixels_BCHW), expected, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=0, atol=2e-5)
+        assert ours.shape == theirs.shape
+        parity("RetinaFace through ONNX", "the same network in PyTorch", (ours - theirs).abs().max(), at_most=2e-5)
 
 
 class Logits(nn.Module):
@@ -85,3 +92,18 @@ def test_a_detector_takes_an_onnx_file_with_its_preset(exported: Path) -> None:
     assert len(detector([torch.zeros(64, 64, 3, dtype=torch.uint8).numpy()])[0]) > 0
     with pytest.raises(UserError, match="is not a known RetinaFace checkpoint"):
         RetinaFace(exported)
+
+
+def test_exported_real_weights_find_the_same_faces(test_data: Path, tmp_path: Path) -> None:
+    weights = test_data / "weights" / "retinaface_mnet025_1mb.pth"
+    path = export(load(weights, PRESETS["mnet025_1mb"]), tmp_path / "real.onnx")
+    frames = [frame.image for frame in islice(VideoFile(test_data / "clips" / "face_noface.mov"), 68, 76)]
+    by_torch, by_onnx = (
+        RetinaFace(file, preset="mnet025_1mb", max_side=320)(frames) for file in (weights, path)
+    )
+    assert [len(faces) for faces in by_onnx] == [len(faces) for faces in by_torch]
+    assert sum(map(len, by_torch)) >= 4
+    for ours, theirs in zip(chain(*by_onnx), chain(*by_torch), strict=True):
+        assert ours.score == pytest.approx(theirs.score, abs=1e-5)
+        assert astuple(ours.box) == pytest.approx(astuple(theirs.box), abs=1e-3)
+        np.testing.assert_allclose(ours.points_52, theirs.points_52, rtol=0, atol=1e-3)
