@@ -71,7 +71,8 @@ def mae_vit(
 ) -> MaeEncoder:
     """A ViT with the weights of a masked auto-encoder (timm architecture, ImageNet mean and deviation).
 
-    `weights` is a checkpoint's path (see `mae_checkpoints`), "random" (asked for by name only), or "data:NAME":
+    `weights` is a checkpoint's path (see `mae_checkpoints`), a hub file or URL with its hash (see `harness.weights`),
+    "random" (asked for by name only), or "data:NAME":
     pre-train on the unlabelled images of data set NAME, once, as a stage of the store; the `pretrain_` and `decoder_`
     options say how and are ignored otherwise. `pretrain_lr` is per 256 images, `pretrain_warmup` counts epochs.
     `pool`: "avg" is the mean of the patch tokens, normalised; "token" the class token; "tokens" keeps where things are:
@@ -112,9 +113,10 @@ def mae_vit(
         )
         _fill(vit, _pretrained(weights.removeprefix("data:"), recipe, resources), weights)
     elif weights != "random":
+        from harness.weights import is_remote, local_file
         from netease_abaw6.mae_checkpoints import read
 
-        _fill(vit, read(Path(weights).expanduser()), weights)
+        _fill(vit, read(local_file(weights) if is_remote(weights) else Path(weights).expanduser()), weights)
     network.requires_grad_(not frozen).to(resources.device).eval()
     return MaeEncoder(network, ImageInput(size=image), frozen)
 

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from finished_runs import write_run
 
+from harness import board_rejudge
 from harness.cli.leaderboard import leaderboard
 from harness.errors import HarnessError, MissingData, UserError
 
@@ -31,6 +32,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def judged_as_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are judged again as `write_run` judged them: with 200 draws and no word of few recordings."""
+    for name, value in {"DRAWS": 200, "few_clusters": lambda *_: []}.items():
+        monkeypatch.setattr(board_rejudge, name, value)
+
+
 def board(*words: str) -> Result:
     return CliRunner().invoke(leaderboard, words, catch_exceptions=False)
 
@@ -49,6 +57,7 @@ def test_tables_are_written_and_shown(make_run: MakeRun, here: Path):
     assert "no published scores: there is no leaderboards/published.csv here" in done.stderr
 
 
+@pytest.mark.usefixtures("judged_as_written")
 def test_again_gives_the_same_bytes_and_check_agrees(make_run: MakeRun, here: Path):
     board("--add", str(make_run("official", "fold-1")), "--format", "md,csv,latex,json")
     first = written(here / "leaderboards")
@@ -58,6 +67,7 @@ def test_again_gives_the_same_bytes_and_check_agrees(make_run: MakeRun, here: Pa
     assert "tables in leaderboards are those of the rows" in board("--check", "--format", "md,csv,latex,json").stderr
 
 
+@pytest.mark.usefixtures("judged_as_written")
 def test_check_reads_no_runs_unless_told_and_names_what_differs(make_run: MakeRun, here: Path):
     board("--add", str(make_run("official")))
     make_run("official", system="mine", run="r2")
@@ -161,3 +171,12 @@ def test_the_module_is_light():
     code = f"import sys, harness.cli.leaderboard, harness.cli.compare; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_rows_that_are_not_what_their_statistics_give_fail_the_check_until_judged_again(make_run: MakeRun, here: Path):
+    board("--add", str(make_run("official")))
+    told = r"1 of 1 rows are not what their statistics give: .*official\.json: score\."
+    with pytest.raises(HarnessError, match=told):
+        board("--check")
+    assert "judged again: leaderboards/records/demo/expr/linear@demo/official.json" in board("--rejudge").stderr
+    assert "1 of 1 rows are what their statistics give" in board("--check").stderr
