@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import mmap
 import sys
 import time
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-
-
-@pytest.fixture(scope="module")
-def tool(repository: Path) -> ModuleType:
-    """tests/fit_memory.py as a module."""
-    spec = importlib.util.spec_from_file_location("fit_memory", repository / "tests" / "fit_memory.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_videos_hold_the_frames_asked_for(tool: ModuleType) -> None:

@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
 from harness.metrics import get
-
-
-@pytest.fixture(scope="module")
-def tool(repository: Path) -> ModuleType:
-    """tests/interval_coverage.py as a module."""
-    spec = importlib.util.spec_from_file_location("interval_coverage", repository / "tests" / "interval_coverage.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_rare_labels_are_as_rare_and_as_lopsided_as_they_are_said_to_be(tool: ModuleType):

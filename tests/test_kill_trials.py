@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 import subprocess
@@ -17,18 +16,6 @@ import pytest
 
 from harness.records import write_row
 from harness.store import write_whole
-
-
-@pytest.fixture(scope="module")
-def tool(repository: Path) -> ModuleType:
-    """tests/kill_trials.py as a module."""
-    spec = importlib.util.spec_from_file_location("kill_trials", repository / "tests" / "kill_trials.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
 
 
 def run_left(folder: Path, score: float = 0.5, wall: float = 1.0, prediction: float = 0.25, **more: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import sys
@@ -10,18 +9,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-
-@pytest.fixture(scope="module")
-def tool(repository: Path) -> ModuleType:
-    """tests/parity.py as a module."""
-    spec = importlib.util.spec_from_file_location("parity", repository / "tests" / "parity.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_of_many_cases_the_largest_difference_counts(tool: ModuleType):
