@@ -51,12 +51,14 @@ class Ablation:
 def variants(pipeline: Pipeline, parts: int, votes: Collection[str] = ()) -> list[Variant]:
     """What there is to take away from a pipeline whose training videos fell into `parts` parts.
 
-    An encoder beside the image's is left out, or kept but not fine-tuned; scenes become one classifier, random parts of
-    the same number, or (where the vote `routed` is provided) a judge of their own scene alone; voting, smoothing,
-    filling of faceless frames and label weights are replaced by what does nothing.
+    An encoder beside the image's is left out, or kept but not fine-tuned; extra data stay away; scenes become one
+    classifier, random parts of the same number, or (where the vote `routed` is provided) a judge of their own scene
+    alone; voting, smoothing, filling of faceless frames and label weights are replaced by what does nothing.
     """
     found = [Variant(f"no {m}", {f"encoders.{m}": None}) for m in pipeline.encoders if m != "image"]
     found += [Variant(f"{m} not fine-tuned", {f"adapt.{m}": None}) for m in pipeline.adapt]
+    if pipeline.extra_train:
+        found.append(Variant("no extra data", {"extra_train": None}))
     if pipeline.partition.name not in ("whole", "random_k"):
         found.append(Variant("whole", {"partition": "whole"}))
         if parts > 1:

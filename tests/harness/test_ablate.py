@@ -7,14 +7,14 @@ import pytest
 
 from harness.ablate import Variant, ablate, chosen, variants
 from harness.errors import UserError
-from harness.types import Component, Pipeline, Recipe
+from harness.types import Component, Extra, Pipeline, Recipe
 
 RECIPE = Recipe(1, 1e-3, 4)
 FULL = Pipeline(
     "full", "", "",
     encoders={"image": Component("i"), "audio": Component("a"), "text": Component("t")},
     fusion=Component("f"), fit=RECIPE, partition=Component("scenes"), vote="majority",
-    postprocess=Component("gaussian"), adapt={"image": RECIPE},
+    postprocess=Component("gaussian"), adapt={"image": RECIPE}, extra_train={"more": Extra("more")},
 )  # fmt: skip
 
 
@@ -24,6 +24,7 @@ def test_every_part_has_a_variant():
         "no audio": {"encoders.audio": None},
         "no text": {"encoders.text": None},
         "image not fine-tuned": {"adapt.image": None},
+        "no extra data": {"extra_train": None},
         "whole": {"partition": "whole"},
         "random parts": {"partition": "random_k", "partition.k": 3},
         "routed": {"vote": "routed"},
@@ -38,7 +39,7 @@ def test_every_part_has_a_variant():
 def test_what_a_pipeline_lacks_is_not_taken_away():
     bare = dataclasses.replace(
         FULL,
-        encoders={"image": Component("i")}, adapt={}, partition=Component("whole"), vote="mean",
+        encoders={"image": Component("i")}, adapt={}, extra_train={}, partition=Component("whole"), vote="mean",
         postprocess=Component("none"), fill_faces="mask", fit=dataclasses.replace(RECIPE, label_weights="none"),
     )  # fmt: skip
     assert variants(bare, 1) == []
