@@ -115,7 +115,7 @@ def folds_mean(
 ) -> ScoreInterval:
     """The mean of the folds' scores; recordings are drawn within each fold, independently of the others."""
     strata = [(stats_GLk,) for stats_GLk in _strata(metric, folds)]
-    drawn = _draw(metric, strata, draws, seed)
+    drawn = _draw(metric, strata, draws, seed, errors=method == "studentised")
     lows, highs = limits(drawn, method, level, metric.bounds)
     columns = zip(drawn.points_M.tolist(), lows.tolist(), highs.tolist(), strict=True)
     *labels, p = [Estimate(*column) for column in columns]
@@ -170,7 +170,7 @@ def paired_folds_mean(
     # computed in an order of the pair's own, so that a swap mirrors to the last bit
     swap = [stats.tobytes() for stats in strata_a] > [stats.tobytes() for stats in strata_b]
     strata = list(zip(strata_b, strata_a, strict=True) if swap else zip(strata_a, strata_b, strict=True))
-    drawn = _draw(metric, strata, draws, seed)
+    drawn = _draw(metric, strata, draws, seed, errors=method == "studentised")
     widest = metric.bounds[1] - metric.bounds[0]
     low_M, high_M = limits(drawn, method, level, (-widest, widest))
     found = (-drawn.points_M, -high_M, -low_M) if swap else (drawn.points_M, low_M, high_M)
@@ -224,28 +224,31 @@ def _clusters(strata: Sequence[tuple[Stats, ...]]) -> int:
     return sum(len(systems[0]) for systems in strata)
 
 
-def _draw(metric: Metric, strata: Sequence[tuple[Stats, ...]], draws: int, seed: int) -> Drawn:
-    """Scores of one system, or of the first less the second: the mean over strata, as measured and in every draw."""
+def _draw(metric: Metric, strata: Sequence[tuple[Stats, ...]], draws: int, seed: int, *, errors: bool) -> Drawn:
+    """Scores of one system, or of the first less the second: the mean over strata, as measured and in every draw.
+
+    Without `errors` the draws have no standard errors (zeros): only studentised intervals ask for them.
+    """
     labels = strata[0][0].shape[1]
     points_M, drawn_BM = np.zeros(labels + 1), np.zeros((draws, labels + 1))
     variance_M, variance_BM = np.zeros(labels + 1), np.zeros((draws, labels + 1))
     influences = []
     for fold, systems in enumerate(strata):
         one = _Stratum(metric, systems)
-        score_1M, variance_1M = one.scored(np.ones((1, one.clusters), dtype=np.int64))
-        points_M += score_1M[0]
-        variance_M += variance_1M[0]
+        once_1G = np.ones((1, one.clusters), dtype=np.int64)
+        points_M += one.scores(once_1G)[0]
+        variance_M += one.variance(once_1G)[0]
         influences.append(one.influence())
         start = 0
         for weights_BG in weights(one.clusters, draws, seed, fold):
             stop = start + len(weights_BG)
-            score_BM, error_BM = one.scored(weights_BG)
-            drawn_BM[start:stop] += score_BM
-            variance_BM[start:stop] += error_BM
+            drawn_BM[start:stop] += one.scores(weights_BG)
+            if errors:
+                variance_BM[start:stop] += one.variance(weights_BG)
             start = stop
     n = len(strata)
-    errors = np.sqrt(variance_M) / n, np.sqrt(variance_BM) / n
-    return Drawn(points_M / n, errors[0], np.concatenate(influences) / n, drawn_BM / n, errors[1])
+    error_M, drawn_error_BM = np.sqrt(variance_M) / n, np.sqrt(variance_BM) / n
+    return Drawn(points_M / n, error_M, np.concatenate(influences) / n, drawn_BM / n, drawn_error_BM)
 
 
 class _Stratum:
@@ -258,13 +261,15 @@ class _Stratum:
         self.sums = [sums_of(metric, stats_GLk) for stats_GLk in systems]
         self.signs = (1.0, -1.0)[: len(systems)]
 
-    def scored(self, weights_BG: Weights) -> tuple[Float64s, Float64s]:
-        """score_BM and its squared standard error, variance_BM."""
+    def scores(self, weights_BG: Weights) -> Float64s:
+        """score_BM of each weighting."""
         scores = [self.metric.score(self.metric.weighted(stats_GLk, weights_BG)) for stats_GLk in self.systems]
         score_BL = scores[0] if len(scores) == 1 else scores[0] - scores[1]
-        score_BM = np.column_stack([score_BL, score_BL.mean(axis=1)])
-        sums_GLj = np.concatenate(self.sums, axis=-1)
-        return score_BM, variance(weights_BG, sums_GLj, self._gradient(weights_BG))
+        return np.column_stack([score_BL, score_BL.mean(axis=1)])
+
+    def variance(self, weights_BG: Weights) -> Float64s:
+        """variance_BM of these scores: their squared standard errors."""
+        return variance(weights_BG, np.concatenate(self.sums, axis=-1), self._gradient(weights_BG))
 
     def influence(self) -> Float64s:
         """influence_GM on the score as measured."""
