@@ -95,8 +95,8 @@ def of_weights(reference: str | None, known: Mapping[str, Sequence[str]]) -> tup
     """What weights saw, by how an option names them; None where nobody says.
 
     "random" saw nothing and "data:NAME" the images of NAME; `known` tells of published ones, by reference; a file of
-    the user's own may have a JSON of the same stem beside it whose field `corpora` says (`harness pretrain-mae --corpus`
-    writes it). UserError where that field is no list of names.
+    the user's own may have a JSON of the same stem beside it whose field `corpora` says (`harness pretrain-mae` writes
+    it). UserError where that field is no list of names.
     """
     if reference is None:
         return None
