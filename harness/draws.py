@@ -8,6 +8,7 @@ per label (see `harness.metrics`), j sums per label (see `harness.influence`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,14 @@ Fold = tuple[Stats, Sequence[str]]  # stats_VLk and groups_V of one fold's held-
 Weights = NDArray[np.int64]
 
 CHUNK = 1 << 18  # weights held at once: 2 MB, which also keeps the sums in the processor's cache
+
+
+@dataclass(frozen=True, eq=False)
+class Each:
+    """Scores of S systems, as measured and in every draw."""
+
+    points_SM: Float64s
+    drawn_BSM: Float64s
 
 
 def weights(clusters: int, draws: int, seed: int = 0, fold: int = 0) -> Iterator[Weights]:
@@ -80,8 +89,8 @@ def draw(
     seed: int,
     *,
     errors: bool,
-) -> tuple[Drawn, Float64s]:
-    """A weighted sum of several systems' scores, as measured and in every draw; and score_BSM of each system by itself.
+) -> tuple[Drawn, Each]:
+    """A weighted sum of several systems' scores, as measured and in every draw; and each system's by itself.
 
     `strata` hold stats_GLk of every system, fold by fold: a score is the mean over folds, recordings are drawn within
     each. `shares` say how much each system counts: (1,) for one score, (1, -1) for a difference. Without `errors` the
@@ -113,7 +122,7 @@ def draw(
         summed(each_BSM, shares),
         np.sqrt(variance_BM) / folds,
     )
-    return drawn, each_BSM
+    return drawn, Each(points_SM, each_BSM)
 
 
 def summed(each_SM: Float64s, shares: Sequence[float]) -> Float64s:

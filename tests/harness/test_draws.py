@@ -47,10 +47,10 @@ def test_weights_are_multinomial_counts_whatever_the_chunks(monkeypatch: pytest.
 def test_a_sum_of_systems_is_drawn_as_each_of_them_by_itself(name: str) -> None:
     metric, made = metrics.get(name), systems(name, 3)
     shares = (0.5, 0.5, -1.0)
-    drawn, each_BSM = draws.draw(metric, [tuple(made)], shares, 50, 1, errors=True)
+    drawn, each = draws.draw(metric, [tuple(made)], shares, 50, 1, errors=True)
     alone = [draws.draw(metric, [(one,)], (1.0,), 50, 1, errors=True)[0] for one in made]
     for system, one in enumerate(alone):
-        np.testing.assert_array_equal(each_BSM[:, system], one.drawn_BM)
+        np.testing.assert_array_equal(each.drawn_BSM[:, system], one.drawn_BM)
     total_BM = sum(share * one.drawn_BM for share, one in zip(shares, alone, strict=True))
     np.testing.assert_allclose(drawn.drawn_BM, total_BM, rtol=0, atol=1e-15)
     # what a recording does to the sum is the sum of what it does to each
