@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.influence import gradient_of, influence, sums_of, variance
-from harness.intervals import Drawn, limits, p_values
+from harness.intervals import Drawn, difference_limits, limits, p_values
 from harness.metrics import Float64s, Metric, Stats
 
 Fold = tuple[Stats, Sequence[str]]  # stats_VLk and groups_V of one fold's held-out videos
@@ -172,7 +172,7 @@ def paired_folds_mean(
     strata = list(zip(strata_b, strata_a, strict=True) if swap else zip(strata_a, strata_b, strict=True))
     drawn = _draw(metric, strata, draws, seed, errors=method == "studentised")
     widest = metric.bounds[1] - metric.bounds[0]
-    low_M, high_M = limits(drawn, method, level, (-widest, widest))
+    low_M, high_M = difference_limits(drawn, method, level, (-widest, widest))
     found = (-drawn.points_M, -high_M, -low_M) if swap else (drawn.points_M, low_M, high_M)
     columns = (*found, p_values(drawn, method))
     *labels, p = [Contrast(*(x + 0.0 for x in one)) for one in zip(*(c.tolist() for c in columns), strict=True)]
