@@ -16,6 +16,7 @@ COMMANDS = {
     "leaderboard": "harness.cli.leaderboard:leaderboard",
     "ablate": "harness.cli.ablate:ablate",
     "compare": "harness.cli.compare:compare",
+    "interval": "harness.cli.interval:interval",
     "data": "harness.cli.data:data",
     "predict": "harness.cli.predict:predict",
     "plugins": "harness.cli.plugins:plugins",
