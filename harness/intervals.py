@@ -70,7 +70,7 @@ def difference_limits(
 
 
 def p_values(drawn: Drawn, method: str) -> Float64s:
-    """p_M, two-sided, that a difference is not 0: below 1 - level where `difference_limits` exclude 0, but for rounding.
+    """p_M, two-sided, that a difference is not 0: but for rounding below 1 - level where `difference_limits` exclude 0.
 
     Studentised: the share of draws whose |t| is at least the measured one; otherwise twice the smaller share of draws
     on one side of 0. Shares are (count + 1) / (B + 1): never 0, for the draws are finite; 1 where nothing ever differs.
