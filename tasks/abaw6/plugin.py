@@ -11,6 +11,7 @@ from harness.hookspecs import hookimpl
 if TYPE_CHECKING:
     import click
 
+    from harness.predicted import Format
     from harness.types import Reader, TaskSpec
 
 DEMO_NAMES = ("aff-wild2", "c-expr", "hume-vidmimic2", "demo-pretrain")
@@ -44,6 +45,14 @@ def provide_readers() -> Mapping[str, Callable[..., Reader]]:
         "raf-db-compound": RafDbCompound,
         "affectnet": AffectNet,
     }
+
+
+@hookimpl
+def provide_formats() -> Mapping[str, Format]:
+    """The competition's own files."""
+    from abaw6.submission import OFFICIAL
+
+    return {"abaw": OFFICIAL}
 
 
 @hookimpl
