@@ -71,10 +71,12 @@ def locate_dataset(name: str, demo: bool) -> Path | None:
 
 @hookimpl
 def add_commands(cli: click.Group) -> None:
-    """`harness data demo` and `harness prepare`, which belong here: the core knows neither demo world nor layouts."""
+    """`harness data demo`, `prepare` and `submit`, which belong here: the core knows neither demo world nor layouts."""
     from abaw6.demo_command import demo
     from abaw6.prepare_command import prepare
+    from abaw6.submit_command import submit
     from harness.cli.data import data
 
     data.add_command(demo)
     cli.add_command(prepare)
+    cli.add_command(submit)

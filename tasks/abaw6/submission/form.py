@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from abaw6.layout import plain
 from abaw6.specs import TASKS
 from abaw6.split_table import ID as CLIP
 from harness.errors import unknown
@@ -97,6 +98,13 @@ def form_of_header(header: str) -> Form | None:
     return next((form for form in FORMS.values() if names == _plain_names(form.header)), None)
 
 
+def nearest_form(header: str) -> Form | None:
+    """The form that shares most names with a first line; None where no form shares two."""
+    names = set(_plain_names(header))
+    shared = {name: len(names & set(_plain_names(form.header))) for name, form in FORMS.items()}
+    best = max(shared, key=lambda name: shared[name])
+    return FORMS[best] if shared[best] > 1 else None
+
+
 def _plain_names(header: str) -> list[str]:
-    cells = ("".join(filter(str.isalnum, cell.casefold())) for cell in header.split(","))
-    return sorted(cell for cell in cells if cell)
+    return sorted(name for name in map(plain, header.split(",")) if name)
