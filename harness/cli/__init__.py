@@ -17,6 +17,7 @@ COMMANDS = {
     "ablate": "harness.cli.ablate:ablate",
     "compare": "harness.cli.compare:compare",
     "data": "harness.cli.data:data",
+    "lint-table": "harness.cli.lint_table:lint_table",
     "predict": "harness.cli.predict:predict",
     "plugins": "harness.cli.plugins:plugins",
     "cache": "harness.cli.cache:cache",
