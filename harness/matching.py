@@ -143,13 +143,14 @@ def compare(predicted: Predicted, target_RL: Floats, columns: Sequence[int]) -> 
 
 def match(
     predictions: Predictions, held: Sequence[Video], others: Iterable[Video], targets: Mapping[str, Floats],
-    labels: Sequence[str],
+    labels: Sequence[str], *, one_side: bool = True,
 ) -> Matched:  # fmt: skip
     """Every held-out video with its rows of the source, all frame sets compared.
 
-    UserError where a name means two videos, two sources hold one video, or none of the names is a held-out video.
+    `one_side`: the split judges one side alone, so that an id means the video of that side. UserError where a name
+    means two videos, two sources hold one video, or none of the names is a held-out video.
     """
-    by_key, elsewhere, unknown_names = named(predictions.videos, held, others)
+    by_key, elsewhere, unknown_names = named(predictions.videos, held, others, one_side=one_side)
     columns = [i for i, label in enumerate(labels) if label not in predictions.missing]
     frames, scores = [], {}
     for video in held:
@@ -164,27 +165,29 @@ def match(
 
 
 def named(
-    sources: Sequence[Predicted], held: Sequence[Video], others: Iterable[Video]
+    sources: Sequence[Predicted], held: Sequence[Video], others: Iterable[Video], *, one_side: bool = True
 ) -> tuple[dict[str, Predicted], tuple[str, ...], tuple[str, ...]]:
     """Sources by the key of the held-out video they are named after; names of other videos; names of none.
 
     A name is an id, or `side/id`; one that is a number also means the id of that number (`8072`: `08072`).
     """
+    others = list(others)
     keys: dict[str, list[str]] = {}
-    for video in held:
+    for video in (*held, *([] if one_side else [video for video in others if video.side != "test"])):
         for name in (video.id, video.key):
             keys.setdefault(name, []).append(video.key)
+    judged = {video.key for video in held}
     known = {name for video in others for name in (video.id, video.key)}
     numbers: dict[int, list[str]] = {}
     for name in keys:
-        if name.isdigit():
+        if name.isdecimal():
             numbers.setdefault(int(name), []).append(name)
     by_key: dict[str, Predicted] = {}
     elsewhere: list[str] = []
     nobody: list[str] = []
     for source in sources:
         name = source.video
-        if name not in keys and name not in known and name.isdigit() and len(numbers.get(int(name), [])) == 1:
+        if name not in keys and name not in known and name.isdecimal() and len(numbers.get(int(name), [])) == 1:
             (name,) = numbers[int(name)]
         if name not in keys:
             (elsewhere if name in known else nobody).append(name)
@@ -192,6 +195,9 @@ def named(
         if len(keys[name]) > 1:
             raise UserError(f"{source.where}: video {name} is on two sides; say {' or '.join(keys[name])}")
         (key,) = keys[name]
+        if key not in judged:
+            elsewhere.append(name)
+            continue
         if key in by_key:
             raise UserError(f"Video {name} is predicted twice: in {by_key[key].where} and in {source.where}")
         by_key[key] = source

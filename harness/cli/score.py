@@ -117,10 +117,12 @@ def _print_row(row: Mapping[str, Any], console: Console) -> None:
     videos, held = coverage["predicted_videos"], coverage["held_videos"]
     matched, labelled = coverage["matched_rows"], coverage["labelled_rows"]
     share = f"{100 * matched / labelled:.2f} %" if labelled else "none"
+    policy, rows = row["scored"]["policy"], coverage["predicted_rows"]
+    missing, beyond, absent = (coverage[key] for key in ("missing_rows", "rows_beyond", "unlabelled_rows_absent"))
     console.print(
-        f"  coverage, policy {row['scored']['policy']}: {videos:,} of {held:,} videos, {coverage['predicted_rows']:,} rows; "
-        f"{matched:,} of {labelled:,} labelled rows matched ({share}), {coverage['missing_rows']:,} missing; "
-        f"{coverage['rows_beyond']:,} rows beyond a video's end, {coverage['unlabelled_rows_absent']:,} unlabelled absent",
+        f"  coverage, policy {policy}: {videos:,} of {held:,} videos, {rows:,} rows; {matched:,} of {labelled:,} "
+        f"labelled rows matched ({share}), {missing:,} missing; {beyond:,} rows beyond the end of a video, "
+        f"{absent:,} unlabelled rows absent",
         markup=False,
     )
     for text in coverage["differences"][:MOST]:
