@@ -20,8 +20,8 @@ class Predicted:
     """The rows that a source holds of one video, as they stand: in any order, perhaps some twice.
 
     `video` is the name in the source (`video49_left`, or `valid/video49_left` where an id is on two sides). `frame_N`
-    counts from 0; None where rows have no numbers: then they are the frames in order, and must be as many. A video-level
-    task has one row and no number. `scores_NL` is NaN where the source has no value. `where` is for messages: the file.
+    counts from 0; None where rows have no numbers: then they are the frames in order, and must be as many. A task at
+    video level has one row and no number. `scores_NL` is NaN where the source has no value. `where`: the file.
     """
 
     video: str

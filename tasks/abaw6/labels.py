@@ -95,7 +95,7 @@ def _numbers(path: Path, rows: Sequence[str], columns: int, rule: tuple[str, Fau
     expected, fault = rule
     if not rows:
         return np.empty((0, columns))
-    if all(row.strip() for row in rows):
+    if rows[-1].strip():  # blank rows further up are skipped by loadtxt, and so show in the number of rows
         try:
             values_RC = np.loadtxt(rows, delimiter=",", comments=None, ndmin=2)
         except ValueError:
