@@ -69,11 +69,12 @@ def _rows_of(grid: Grid, path: Path, average: str | None, labels: Sequence[str])
 def _long(grid: Grid, path: Path, average: str | None, labels: Sequence[str]) -> Tables:
     header = [name.casefold() for name in grid.rows[0][1]]
     groups: dict[tuple[str, ...], dict[str, tuple[int, Printed]]] = {}
+    apart = [name for name in header if name not in BESIDE]
     for line, cells in grid.rows[1:]:
         if len(cells) != len(header):
             raise UserError(f"{path}, line {line}: expected {len(header)} fields, got {len(cells)}")
         fields = dict(zip(header, cells, strict=True))
-        group = groups.setdefault(tuple(text for name, text in fields.items() if name not in BESIDE), {})
+        group = groups.setdefault(tuple(fields[name] for name in apart), {})
         if fields["label"] in group:
             raise UserError(f"{path}, line {line}: {fields['label']} of this row came before, in line "
                             f"{group[fields['label']][0]}")  # fmt: skip
@@ -88,7 +89,8 @@ def _long(grid: Grid, path: Path, average: str | None, labels: Sequence[str]) ->
         values = [(label, one) for label, (_, one) in group.items() if label != at and (not labels or label in labels)]
         if at is not None and len(values) >= LEAST and all(label in group for label in labels):
             line, printed = group[at]
-            rows.append(PrintedRow(line, ", ".join(filter(None, key)), tuple(values), printed))
+            name = ", ".join(text for column, text in zip(apart, key, strict=True) if text and column != "source")
+            rows.append(PrintedRow(line, name, tuple(values), printed))
     return Tables(tuple(rows), len(groups) - len(rows))
 
 

@@ -39,11 +39,11 @@ class RunScores:
 def read_run(folder: Path, split: str) -> RunScores:
     """The predictions of one finished split; rows without a score (NaN) are as if they were not there.
 
-    MissingData where the split is not finished; UserError where the task has no official file.
+    `folder` is a run's, or holds exactly one run that has this split. MissingData where the split is not finished;
+    UserError where the task has no official file.
     """
+    folder = _run_folder(folder, split)
     table, row_file = folder / f"{split}.parquet", folder / f"{split}.json"
-    if not row_file.is_file() or not table.is_file():
-        raise MissingData(_why_not(folder, split))
     row = read_row(row_file)
     form = form_of(row["task"])
     if tuple(row["labels"]) != form.task.labels:
@@ -72,6 +72,17 @@ def _by_video(path: Path, form: Form) -> dict[str, Scores]:
         rows = order[bounds[number] : bounds[number + 1]]
         found[video] = Scores(frame_N[rows], scores_NL[rows])
     return found
+
+
+def _run_folder(folder: Path, split: str) -> Path:
+    files = f"{split}.json", f"{split}.parquet"
+    folders = (folder, *sorted(path for path in folder.glob("*") if path.is_dir()))
+    runs = [path for path in folders if all((path / name).is_file() for name in files)]
+    if folder in runs or len(runs) == 1:
+        return runs[0]
+    if runs:
+        raise UserError(f"{folder} holds {len(runs)} runs, expected one of: {', '.join(map(str, runs))}")
+    raise MissingData(_why_not(folder, split))
 
 
 def _why_not(folder: Path, split: str) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -39,12 +40,20 @@ def test_one_id_of_two_sides_is_refused(make_run, scores_for) -> None:
         read_run(folder, "fold-1")
 
 
+def test_the_one_run_in_a_folder(make_run, scores_for) -> None:
+    folder = make_run("va", {"v": scores_for("va", 2, 1)})
+    assert read_run(folder.parent, "test").row["run"] == "run0"
+    shutil.copytree(folder, folder.parent / "run1")
+    with pytest.raises(UserError, match=r"linear@demo holds 2 runs, expected one of: .*run0, .*run1"):
+        read_run(folder.parent, "test")
+
+
 def test_what_is_missing_is_said(make_run, scores_for, tmp_path: Path) -> None:
     folder = make_run("va", {"v": scores_for("va", 2, 1)}, split="official")
     with pytest.raises(MissingData, match=f"No finished split 'test' in {folder}; it has official"):
         read_run(folder, "test")
     with pytest.raises(MissingData, match=r"No finished split in .*; runs lie in runs/"):
-        read_run(folder.parent, "test")
+        read_run(tmp_path / "runs", "test")
     with pytest.raises(MissingData, match="No run at"):
         read_run(tmp_path / "nowhere", "test")
 
