@@ -35,7 +35,7 @@ SPLITS = tuple(name for name in NAMES if name != "test")
 
 @dataclass(frozen=True)
 class Request:
-    """What one `harness score` asks for, as typed; `system` "" is the name of the file or folder."""
+    """What one `harness score` asks for, as typed."""
 
     source: Path
     task: str
@@ -48,6 +48,12 @@ class Request:
     data: Mapping[str, str] = field(default_factory=dict)
     runs: Path = Path("runs")
     command: str = ""
+
+    @property
+    def name(self) -> str:
+        """How tables name the system: as asked, else as the file or folder is called."""
+        source = self.source.resolve()
+        return self.system or (source.name if source.is_dir() else source.stem)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,36 +79,114 @@ class Scored:
 def score(plugins: Plugins, request: Request, progress: Progress = silent) -> Scored:
     """Judge a file or folder of predictions on each split asked for, and leave rows as a run does.
 
-    UserError where names do not exist or the policy does not take the predictions, MissingData where there are none.
+    Every split is matched and admitted before anything is written. UserError where names do not exist or the policy
+    does not take the predictions, MissingData where there are none.
     """
-    began = time.perf_counter()
     if request.policy not in POLICIES:
         raise unknown("policy", request.policy, POLICIES)
     if request.splits not in SPLITS:
         raise unknown("split to score on", request.splits, SPLITS)
-    spec: TaskSpec = lookup(plugins, "tasks", request.task).thing
-    name, form = format_of(plugins, request.format, request.source, spec)
-    (predictions,) = (form.read(request.source, spec, request.reading) for _ in progress([name], "read predictions"))
-    data = labelled(plugins, spec, request, progress)
-    digest = content_hash(request.source)
-    run = run_hash(request, name, spec, digest, data.fingerprint)
-    system = request.system or request.source.resolve().stem
-    profile = "scored" if request.policy == "official" else f"scored-{request.policy}"
-    facts = heading(spec, request, data, system=system, profile=profile, run=run, form=name, digest=digest,
-                    predictions=predictions)  # fmt: skip
-    folder = Folder(request.runs / spec.name / folder_name(f"{system}@{profile}") / run)
-    matches = [_matched(split, data, predictions, spec, request.policy) for split in data.splits]
-    rows, folds_judged = [], []
+    task: TaskSpec = lookup(plugins, "tasks", request.task).thing
+    name, form = format_of(plugins, request.format, request.source, task)
+    (predictions,) = (form.read(request.source, task, request.reading) for _ in progress([name], "read predictions"))
+    data = labelled(plugins, task, request, progress)
+    scoring = Scoring(task, data, predictions, request, name, content_hash(request.source))
+    matches = [scoring.match(split) for split in data.splits]
+    rows, judged = [], []
     for split, matched in zip(data.splits, matches, strict=True):
-        row, fold = _one_split(folder, facts, spec, split, matched, data, predictions, request.policy, began)
-        folds_judged += [fold] if split.name.startswith("fold-") else []
+        row, fold = scoring.row(split, matched)
         rows.append(row)
-        began = time.perf_counter()
-    if len(folds_judged) == FOLDS:
-        rows += _over_folds(folder, facts, spec, folds_judged, rows[-FOLDS:], began)
+        judged += [fold] if split.name.startswith("fold-") else []
+    if len(judged) == FOLDS:
+        rows += scoring.over_folds(judged, rows[-FOLDS:])
     for row in rows:
         plugins.hook.row_scored(row=row)
-    return Scored(folder.path, tuple(rows))
+    return Scored(scoring.folder.path, tuple(rows))
+
+
+@dataclass(frozen=True, eq=False)
+class Scoring:
+    """One source on one data set: what every row of it shares. `digest` is the SHA-256 of the source."""
+
+    task: TaskSpec
+    data: Labelled
+    predictions: Predictions
+    request: Request
+    form: str
+    digest: str
+
+    @property
+    def run(self) -> str:
+        """The id: of the predictions' bytes, how they are read, the data and the policy; not of the split."""
+        request = self.request
+        parts = {
+            "predictions": self.digest, "format": self.form, "renamed": dict(request.reading.renamed),
+            "first_frame": request.reading.first_frame, "task": f"{self.task.name}/{self.task.version}",
+            "data": self.data.fingerprint, "policy": request.policy, "partial_rows": request.partial_rows,
+        }  # fmt: skip
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def profile(self) -> str:
+        """Rows of other policies stand apart."""
+        return "scored" if self.request.policy == "official" else f"scored-{self.request.policy}"
+
+    @property
+    def folder(self) -> Folder:
+        name = folder_name(f"{self.request.name}@{self.profile}")
+        return Folder(self.request.runs / self.task.name / name / self.run)
+
+    def match(self, split: Split) -> Matched:
+        """The held-out videos of a split with their predictions; UserError where the policy does not take them."""
+        held = {video.key for video in split.held}
+        others = [video for video in self.data.videos if video.key not in held]
+        targets, labels = self.data.targets, self.task.labels
+        one_side = split.name == "official"
+        matched = match(self.predictions, split.held, others, targets, labels, one_side=one_side)
+        admit(matched, self.request.policy, self.predictions.missing)
+        return matched
+
+    def row(self, split: Split, matched: Matched) -> tuple[dict[str, Any], Fold]:
+        """The row of a split and its statistics; the row is written last, so it exists only where all files do."""
+        began, folder = time.perf_counter(), self.folder
+        settled = {video.key: self._settled(matched.scores[video.key], video) for video in split.held}
+        # a video of which nothing is predicted is no part of an intersection
+        apart = matched.absent if self.request.policy == "intersection" else ()
+        judged = judge_decisions(
+            self.task, ((video, *settled[video.key]) for video in split.held if video.key not in apart), {}
+        )
+        said = {key: said_RL for key, (said_RL, _) in settled.items()}
+        write_whole(folder.path / f"{split.name}.parquet", decisions_table(self.task, split.held, matched.scores, said))
+        stats = folder.path / f"{split.name}.stats.npz"
+        records.write_stats(stats, judged.stats_VLk, judged.videos, judged.groups, level=self.task.level)
+        row = {
+            **heading(self),
+            "split": split.name,
+            "score": judged.score,
+            "coverage": {**judged.coverage, **coverage_of(split, matched)},
+            "cost": cost_of([], time.perf_counter() - began),
+        }
+        records.write_row(folder.row(split.name), row)
+        return row, judged.fold
+
+    def over_folds(self, judged: Sequence[Fold], rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """The two rows over five folds."""
+        began = time.perf_counter()
+        keys = ("videos", "rows", "judged_rows", "missing_rows")
+        coverage = {key: sum(row["coverage"][key] for row in rows) for key in keys}
+        made = []
+        for name, block in judge_folds(self.task.kind.metric, judged, self.task.labels).items():
+            cost = cost_of([], time.perf_counter() - began)
+            made.append({**heading(self), "split": name, "score": block, "coverage": coverage, "cost": cost})
+            records.write_row(self.folder.row(name), made[-1])
+        return made
+
+    def _settled(self, scores_RL: Floats, video: Video) -> tuple[Floats, Floats]:
+        never = [self.task.labels.index(label) for label in self.predictions.missing]
+        return settle(
+            scores_RL, self.data.targets[video.key], self.task.kind, self.request.policy,
+            decided=self.predictions.decided, never=never,
+        )  # fmt: skip
 
 
 def format_of(plugins: Plugins, name: str, source: Path, task: TaskSpec) -> tuple[str, Format]:
@@ -140,16 +224,6 @@ def labelled(plugins: Plugins, task: TaskSpec, request: Request, progress: Progr
     )  # fmt: skip
 
 
-def run_hash(request: Request, form: str, task: TaskSpec, digest: str, fingerprint: str) -> str:
-    """The id of a scoring: of the predictions' bytes, how they are read, the data and the policy; not of the split."""
-    parts = {
-        "predictions": digest, "format": form, "renamed": dict(request.reading.renamed),
-        "first_frame": request.reading.first_frame, "task": f"{task.name}/{task.version}", "data": fingerprint,
-        "policy": request.policy, "partial_rows": request.partial_rows,
-    }  # fmt: skip
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
-
-
 def content_hash(source: Path) -> str:
     """SHA-256 of a file's bytes, or of the names and bytes of a folder's files, hidden ones left out."""
     digest = hashlib.sha256()
@@ -160,54 +234,3 @@ def content_hash(source: Path) -> str:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
-
-
-def _matched(split: Split, data: Labelled, predictions: Predictions, task: TaskSpec, policy: str) -> Matched:
-    held = {video.key for video in split.held}
-    others = [video for video in data.videos if video.key not in held]
-    matched = match(predictions, split.held, others, data.targets, task.labels, one_side=split.name == "official")
-    admit(matched, policy, predictions.missing)
-    return matched
-
-
-def _one_split(
-    folder: Folder, facts: Mapping[str, Any], task: TaskSpec, split: Split, matched: Matched, data: Labelled,
-    predictions: Predictions, policy: str, began: float,
-) -> tuple[dict[str, Any], Fold]:  # fmt: skip
-    """Files first, the row last: a row exists only where all of it does."""
-    never = [task.labels.index(label) for label in predictions.missing]
-    settled = {
-        video.key: settle(
-            matched.scores[video.key], data.targets[video.key], task.kind, policy,
-            decided=predictions.decided, never=never,
-        )
-        for video in split.held
-    }  # fmt: skip
-    # with nothing of it predicted a video is not part of the intersection
-    shared = [video for video in split.held if policy != "intersection" or video.key not in matched.absent]
-    judged = judge_decisions(task, ((video, *settled[video.key]) for video in shared), {})
-    table = decisions_table(task, split.held, matched.scores, {key: said_RL for key, (said_RL, _) in settled.items()})
-    write_whole(folder.path / f"{split.name}.parquet", table)
-    stats = folder.path / f"{split.name}.stats.npz"
-    records.write_stats(stats, judged.stats_VLk, judged.videos, judged.groups, level=task.level)
-    row = {
-        **facts, "split": split.name, "score": judged.score,
-        "coverage": {**judged.coverage, **coverage_of(split, matched, predictions)},
-        "cost": cost_of([], time.perf_counter() - began),
-    }  # fmt: skip
-    records.write_row(folder.row(split.name), row)
-    return row, judged.fold
-
-
-def _over_folds(
-    folder: Folder, facts: Mapping[str, Any], task: TaskSpec, judged: Sequence[Fold],
-    rows: Sequence[Mapping[str, Any]], began: float,
-) -> list[dict[str, Any]]:  # fmt: skip
-    made = []
-    keys = ("videos", "rows", "judged_rows", "missing_rows")
-    for name, block in judge_folds(task.kind.metric, judged, task.labels).items():
-        coverage = {key: sum(row["coverage"][key] for row in rows) for key in keys}
-        cost = cost_of([], time.perf_counter() - began)
-        made.append({**facts, "split": name, "score": block, "coverage": coverage, "cost": cost})
-        records.write_row(folder.row(name), made[-1])
-    return made

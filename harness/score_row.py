@@ -12,43 +12,62 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.matching import Matched
-from harness.predicted import Predictions
 from harness.records import SCHEMA
 from harness.row import machine
 from harness.splits import Split
 from harness.types import Floats, TaskSpec, Video
 
 if TYPE_CHECKING:
-    from harness.score import Labelled, Request
+    from harness.score import Scoring
 
 TOLD = 20  # how many videos whose rows differ a row explains
 
 
-def heading(
-    task: TaskSpec, request: Request, data: Labelled, *, system: str, profile: str, run: str, form: str, digest: str,
-    predictions: Predictions,
-) -> dict[str, Any]:  # fmt: skip
+def heading(scoring: Scoring) -> dict[str, Any]:
     """The fields that every row of one scoring shares: those of a run's row, and `scored`, which says what was read."""
+    task, data, request, predictions = scoring.task, scoring.data, scoring.request, scoring.predictions
     return {
         "schema": SCHEMA,
-        "task": task.name, "task_version": task.version, "title": task.title, "metric": task.kind.metric,
-        "level": task.level, "labels": list(task.labels),
+        "task": task.name,
+        "task_version": task.version,
+        "title": task.title,
+        "metric": task.kind.metric,
+        "level": task.level,
+        "labels": list(task.labels),
         "data": {
-            "name": data.name, "reader": task.reader, "fingerprint": data.fingerprint, "folds": data.folds,
-            "partial_rows": request.partial_rows, "dedupe": False,
+            "name": data.name,
+            "reader": task.reader,
+            "fingerprint": data.fingerprint,
+            "folds": data.folds,
+            "partial_rows": request.partial_rows,
+            "dedupe": False,
         },
-        "system": system, "plugin": "", "profile": profile, "run": run, "seed": 0, "partial": None, "components": {},
+        "system": request.name,
+        "plugin": "",
+        "profile": scoring.profile,
+        "run": scoring.run,
+        "seed": 0,
+        "partial": None,
+        "components": {},
         "scored": {
-            "source": request.source.resolve().name, "sha256": digest, "format": form, "policy": request.policy,
-            "renamed": dict(request.reading.renamed), "first_frame": request.reading.first_frame,
-            "labels_without_column": list(predictions.missing), "columns_not_used": list(predictions.unused),
+            "source": request.source.resolve().name,
+            "sha256": scoring.digest,
+            "format": scoring.form,
+            "policy": request.policy,
+            "renamed": dict(request.reading.renamed),
+            "first_frame": request.reading.first_frame,
+            "labels_without_column": list(predictions.missing),
+            "columns_not_used": list(predictions.unused),
             "notes": list(predictions.notes),
         },
-        "parts": None, "choices": [], "command": request.command, "env": machine(1, "cpu", "fp64"),
-    }  # fmt: skip
+        "parts": None,
+        "choices": [],
+        "command": request.command,
+        "env": machine(1, "cpu", "fp64"),
+    }
 
 
-def coverage_of(split: Split, matched: Matched, predictions: Predictions) -> dict[str, Any]:
+def coverage_of(split: Split, matched: Matched) -> dict[str, Any]:
     """How the predictions cover the held-out videos. `missing_rows` are labelled, `unlabelled_rows_absent` are not."""
     frames = matched.frames
     differing = [one for one in frames if not one.exact]

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from abaw6.specs import TASKS
 
+from abaw6.specs import TASKS
 from harness.types import TaskSpec
 
 pytest.importorskip("pytest_benchmark")
@@ -65,7 +65,8 @@ def write(root: Path, task: TaskSpec, frames: int) -> Path:
 def test_bench_score(benchmark: Any, table: list[dict[str, Any]], tmp_path: Path, task: str) -> None:
     frames = FRAMES if benchmark.enabled else FRAMES // 100
     source = write(tmp_path / "data", TASKS[task], frames)
-    words = ["score", source, "--task", task, "--data", f"aff-wild2={tmp_path / 'data'}", "--runs", tmp_path / "runs", "-q"]
+    runs = tmp_path / "runs"
+    words = ["score", source, "--task", task, "--data", f"aff-wild2={tmp_path / 'data'}", "--runs", runs, "-q"]
     place = {**os.environ, "HARNESS_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
     told: list[tuple[float, float, int]] = []
 
@@ -79,7 +80,7 @@ def test_bench_score(benchmark: Any, table: list[dict[str, Any]], tmp_path: Path
         told.append((time.perf_counter() - began, processor, int(done.stdout.split()[-1])))
 
     benchmark.pedantic(once, rounds=3 if benchmark.enabled else 1)
-    [official] = (tmp_path / "runs").rglob("official.json")
+    [official] = runs.rglob("official.json")
     assert json.loads(official.read_text())["coverage"]["matched_rows"] > 0.8 * (frames // VALID * VALID)
     wall, processor, kilobytes = min(told)
     assert kilobytes < 1e6

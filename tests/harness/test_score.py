@@ -219,6 +219,13 @@ def test_a_system_may_have_any_name(tiny: Any):
     assert done.rows[0]["system"] == "Open/Face 2"
 
 
+def test_a_system_is_else_called_like_its_file_or_folder(tmp_path: Path):
+    (tmp_path / "tool-1.2").mkdir()
+    assert Request(tmp_path / "tool-1.2", "expr").name == "tool-1.2"
+    assert Request(tmp_path / "tool.csv", "expr").name == "tool"
+    assert Request(tmp_path / "tool.csv", "expr", system="mine").name == "mine"
+
+
 def test_one_id_on_two_sides_needs_its_side(tiny: Any):
     spec = TASKS["colour"]
     world = tiny(spec)
