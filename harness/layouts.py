@@ -109,6 +109,10 @@ def find_columns(layout: Layout, table: Table, task: TaskSpec, reading: Reading)
             raise unknown(f"column in {table.path}", theirs, table.names)
         if ours not in (*task.labels, *ROLES):
             raise unknown(f"label of task {task.name!r} (or video, frame, image, decision)", ours, task.labels)
+    for ours in reading.renamed.values():
+        theirs = [name for name, label in reading.renamed.items() if label == ours]
+        if len(theirs) > 1:
+            raise UserError(f"--map: columns {' and '.join(map(repr, theirs))} are both said to be {ours}")
     labels = {ours: theirs for theirs, ours in reading.renamed.items() if ours in task.labels}
     roles = {ours: theirs for theirs, ours in reading.renamed.items() if ours in ROLES}
     free = [name for name in table.names if name not in reading.renamed]
@@ -220,10 +224,9 @@ def video_name(text: str) -> str:
     >>> video_name("cropped/video49_left.mp4"), video_name("valid/video49"), video_name("08072")
     ('video49_left', 'valid/video49', '08072')
     """
-    text = text.strip().replace("\\", "/")
-    path = PurePosixPath(text)
+    path = PurePosixPath(text.strip().replace("\\", "/"))
     if path.suffix.lower() in (".mp4", ".avi", ".mov", ".mkv", ".webm", ".mp3", ".wav", ".csv", ".txt"):
-        path = path.with_suffix("")
+        return path.stem
     keyed = len(path.parts) == 2 and path.parts[0] in ("train", "valid", "test")
     return str(path) if keyed else path.name
 

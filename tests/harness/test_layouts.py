@@ -75,6 +75,8 @@ def test_renamed_columns_come_first(tmp_path: Path):
     for renamed, fault in (({"rott": "red"}, "column in .*'rott'"), ({"rot": "rde"}, "label of task 'colour'.*'rde'")):
         with pytest.raises(UserError, match=f"No {fault}"):
             read(path, reading=Reading(renamed))
+    with pytest.raises(UserError, match="columns 'rot' and 'green' are both said to be red"):
+        read(path, reading=Reading({"rot": "red", "green": "red"}))
 
 
 def test_labels_without_a_column_are_missing(tmp_path: Path):
