@@ -134,7 +134,7 @@ def _against(template: Template, line_of: dict[str, int], last: int) -> Iterator
         if name not in asked and (place := template.form.place(name)) is not None:
             extra.setdefault(place.video, []).append(name)
     if len(line_of) != len(asked):
-        yield Finding(last, "count", f"{len(asked):,} rows, as in the template", f"{len(line_of):,} different ones")
+        yield Finding(last, "count", f"{len(asked):,} rows, as in the template", f"{len(line_of):,} of different names")
     for video, names in missing.items():
         expected = f"{len(names):,} more rows of {video}, {names[0]} first, below this line"
         yield Finding(after[video], "missing", expected, "none of them")

@@ -109,7 +109,7 @@ def test_files_without_rows() -> None:
 def test_missing_rows_by_video(asked: Template) -> None:
     assert check(f"{VA}\nv/00002.jpg,0,0\n".encode(), FORMS["va"], asked) == [
         Finding(1, "missing", "1 more rows of v, v/00001.jpg first, below this line", "none of them"),
-        Finding(2, "count", "4 rows, as in the template", "1 different ones"),
+        Finding(2, "count", "4 rows, as in the template", "1 of different names"),
         Finding(2, "missing", "2 more rows of w, w/00001.jpg first, below this line", "none of them"),
     ]
 
