@@ -160,7 +160,7 @@ def match(
             mine = Predicted(video.id, np.zeros(0, np.int64), np.zeros((0, len(labels)), np.float32))
         found, scores[video.key] = compare(mine, target_RL, columns)
         frames.append(found)
-    absent = tuple(video.key for video in held if video.key not in by_key)
+    absent = tuple(video.key for video, one in zip(held, frames, strict=True) if not one.predicted)
     return Matched(scores, tuple(frames), absent, elsewhere, unknown_names)
 
 
