@@ -44,8 +44,11 @@ def read_tables(path: Path, average: str | None = None, labels: Sequence[str] = 
     if not found:
         heads = "; ".join(", ".join(grid.rows[0][1]) for grid in grids) or "no table"
         wanted = repr(average) if average else "avg, average, mean, overall or P (--average names another)"
-        raise UserError(f"{path}: expected a column called {wanted}; got {heads}")
-    return Tables(tuple(row for one in found for row in one.rows), sum(one.not_checked for one in found))
+        raise UserError(f"{path}: expected a column (in a long table a label) called {wanted}; got {heads}")
+    rows = tuple(row for one in found for row in one.rows)
+    if not rows:
+        raise UserError(f"{path}: expected rows with an average and {LEAST} values or more beside it, got none")
+    return Tables(rows, sum(one.not_checked for one in found))
 
 
 def is_average(name: str) -> bool:
@@ -66,7 +69,8 @@ def _rows_of(grid: Grid, path: Path, average: str | None, labels: Sequence[str])
     return _wide(grid, path, average, labels)
 
 
-def _long(grid: Grid, path: Path, average: str | None, labels: Sequence[str]) -> Tables:
+def _long(grid: Grid, path: Path, average: str | None, labels: Sequence[str]) -> Tables | None:
+    """None where no label is that of an average."""
     header = [name.casefold() for name in grid.rows[0][1]]
     groups: dict[tuple[str, ...], dict[str, tuple[int, Printed]]] = {}
     apart = [name for name in header if name not in BESIDE]
@@ -83,15 +87,20 @@ def _long(grid: Grid, path: Path, average: str | None, labels: Sequence[str]) ->
         except ValueError as error:
             raise UserError(f"{path}, line {line}: {error}") from None
         group[fields["label"]] = (line, printed)
+    known = list(dict.fromkeys(label for group in groups.values() for label in group))
+    averages = [label for label in known if (label == average if average else is_average(label))]
+    for label in labels:
+        if label not in known:
+            raise unknown("label of this table", label, known)
     rows = []
     for key, group in groups.items():
-        at = next((label for label in group if (label == average if average else is_average(label))), None)
+        at = next((label for label in averages if label in group), None)
         values = [(label, one) for label, (_, one) in group.items() if label != at and (not labels or label in labels)]
         if at is not None and len(values) >= LEAST and all(label in group for label in labels):
             line, printed = group[at]
             name = ", ".join(text for column, text in zip(apart, key, strict=True) if text and column != "source")
             rows.append(PrintedRow(line, name, tuple(values), printed))
-    return Tables(tuple(rows), len(groups) - len(rows))
+    return Tables(tuple(rows), len(groups) - len(rows)) if averages else None
 
 
 def _wide(grid: Grid, path: Path, average: str | None, labels: Sequence[str]) -> Tables | None:

@@ -82,10 +82,23 @@ def test_columns_can_be_named(tmp_path: Path) -> None:
     assert told(tables(tmp_path, "t.csv", text, "a", "b", average="score")) == [(2, "x, 86", {"a": "1", "b": "3"}, "2")]
     with pytest.raises(UserError, match=r"No column of this table is called 'c'"):
         tables(tmp_path, "t.csv", text, "a", "c", average="score")
-    with pytest.raises(UserError, match="expected a column called 'total'; got m, size, a, b, score"):
+    with pytest.raises(UserError, match=r"expected a column \(.*\) called 'total'; got m, size, a, b, score"):
         tables(tmp_path, "t.csv", text, average="total")
     long = LONG + "au,a,x,1,\nau,a,y,3,\nau,a,z,9,\nau,a,score,2,\n"
     assert told(tables(tmp_path, "t.csv", long, "x", "y", average="score")) == [(5, "au, a", {"x": "1", "y": "3"}, "2")]
+
+
+def test_names_that_a_long_table_does_not_have(tmp_path: Path) -> None:
+    text = LONG + "au,a,x,1,\nau,a,y,3,\nau,a,avg,2,\n"
+    with pytest.raises(UserError, match=r"No label of this table is called 'z'"):
+        tables(tmp_path, "t.csv", text, "x", "z")
+    with pytest.raises(UserError, match=r"\(in a long table a label\) called 'score'; got task, split, label"):
+        tables(tmp_path, "t.csv", text, average="score")
+
+
+def test_averages_with_nothing_beside_them(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="expected rows with an average and 2 values or more beside it, got none"):
+        tables(tmp_path, "t.csv", LONG + "au,a,avg,2,\n")
 
 
 def test_two_averages_must_be_told_apart(tmp_path: Path) -> None:
@@ -95,7 +108,7 @@ def test_two_averages_must_be_told_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["m,a,b\nx,1,2\n", "m,a,b\nMean,1,2\n", ""])
 def test_a_table_without_an_average(tmp_path: Path, text: str) -> None:
-    with pytest.raises(UserError, match=r"expected a column called avg, average, mean, overall or P \(--average"):
+    with pytest.raises(UserError, match=r"called avg, average, mean, overall or P \(--average names another\)"):
         tables(tmp_path, "t.csv", text)
 
 

@@ -134,13 +134,11 @@ def _against(template: Template, line_of: dict[str, int], last: int) -> Iterator
         if name not in asked and (place := template.form.place(name)) is not None:
             extra.setdefault(place.video, []).append(name)
     if len(line_of) != len(asked):
-        yield Finding(last, "count", f"{len(asked):,} rows, as in the template", f"{len(line_of):,} different ones")
+        yield Finding(last, "count", f"{len(asked):,} rows, as in the template", f"{len(line_of):,} of different names")
     for video, names in missing.items():
-        expected = f"{len(names):,} more rows of {video}, {names[0]} first, below this line"
-        yield Finding(after[video], "missing", expected, "none of them")
+        yield Finding(after[video], "missing", f"{_some(video, names)} below this line", "none of them")
     for video, names in extra.items():
-        rows = f"{len(names):,} rows of {video}, {names[0]} first" if len(names) > 1 else names[0]
-        yield Finding(line_of[names[0]], "not asked for", "rows of the template alone", rows)
+        yield Finding(line_of[names[0]], "not asked for", "rows of the template alone", _some(video, names))
     wanted = [name for name in template.names if name in line_of]
     came = [name for name in line_of if name in asked]
     moved = [place for place, pair in enumerate(zip(wanted, came, strict=True)) if pair[0] != pair[1]]
@@ -148,6 +146,10 @@ def _against(template: Template, line_of: dict[str, int], last: int) -> Iterator
         name = came[moved[0]]
         yield Finding(line_of[name], "order", f"{wanted[moved[0]]}, as in the template",
                       f"{name}; {len(moved):,} rows stand elsewhere")  # fmt: skip
+
+
+def _some(video: str, names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{len(names):,} rows of {video} ({names[0]} first)"
 
 
 def _quoted(text: str) -> str:

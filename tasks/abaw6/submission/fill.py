@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from abaw6.submission.run import RunScores, Scores
 from abaw6.submission.template import Template
 from harness.errors import UserError
+from harness.kinds import Kind
 from harness.types import Floats
 
 RULE = (
@@ -30,20 +31,25 @@ class Filled:
     """`decision_RL` of the template's rows: one-hot, 0/1, or values within the task's range.
 
     `nearest` and `mean` count filled rows by video; `mean_L` is what videos without a prediction took, decided.
-    `unasked` predicted rows have no place in the template, in `clipped` rows a value lay outside the range.
+    `run_rows` is how many rows the run predicted; in `clipped` rows of the file a value lay outside the range.
     """
 
     decision_RL: Floats
     nearest: Mapping[str, int]
     mean: Mapping[str, int]
     mean_L: Floats
-    unasked: int
+    run_rows: int
     clipped: int
 
     @property
     def predicted(self) -> int:
         """Rows of the template that were predicted."""
         return len(self.decision_RL) - sum(self.nearest.values()) - sum(self.mean.values())
+
+    @property
+    def unasked(self) -> int:
+        """Predicted rows that have no place in the template."""
+        return self.run_rows - self.predicted
 
 
 def fill(template: Template, run: RunScores) -> Filled:
@@ -55,7 +61,9 @@ def fill(template: Template, run: RunScores) -> Filled:
     if not known:
         raise UserError(f"{template.path} names none of the run's videos: expected some of {_some(run.videos)}; "
                         f"got {_some(rows_of)}")  # fmt: skip
-    scores_RL = np.tile(_mean(run), (len(template.places), 1))
+    all_NL = np.concatenate([scores.scores_NL for scores in run.videos.values()])
+    mean_L = all_NL.mean(axis=0, dtype=np.float64).astype(np.float32)
+    scores_RL = np.tile(mean_L, (len(template.places), 1))
     nearest: dict[str, int] = {}
     for video, scores in known.items():
         rows = rows_of[video]
@@ -66,14 +74,9 @@ def fill(template: Template, run: RunScores) -> Filled:
         nearest |= {video: missing} if missing else {}
     mean = {video: len(rows) for video, rows in rows_of.items() if video not in known}
     kind = template.form.task.kind
-    decision_RL, mean_1L = kind.decide(scores_RL), kind.decide(_mean(run)[None])
-    clipped = 0
-    if kind.name == "continuous":
-        clipped = int(((scores_RL < kind.low) | (scores_RL > kind.high)).any(axis=1).sum())
-        decision_RL, mean_1L = decision_RL.clip(kind.low, kind.high), mean_1L.clip(kind.low, kind.high)
-    predicted = len(template.places) - sum(nearest.values()) - sum(mean.values())
-    unasked = sum(len(scores.frame_N) for scores in run.videos.values()) - predicted
-    return Filled(decision_RL, nearest, mean, mean_1L[0], unasked, clipped)
+    decision_RL = _decided(scores_RL, kind)
+    clipped = int((decision_RL != scores_RL).any(axis=1).sum()) if kind.name == "continuous" else 0
+    return Filled(decision_RL, nearest, mean, _decided(mean_L[None], kind)[0], len(all_NL), clipped)
 
 
 def nearest_rows(scores: Scores, frame_R: NDArray[np.int64]) -> NDArray[np.intp]:
@@ -84,10 +87,9 @@ def nearest_rows(scores: Scores, frame_R: NDArray[np.int64]) -> NDArray[np.intp]
     return np.where(nearer_R & (scores.frame_N[after_R] != frame_R), before_R, after_R)
 
 
-def _mean(run: RunScores) -> Floats:
-    scores_NL = np.concatenate([scores.scores_NL for scores in run.videos.values()])
-    mean_L: Floats = scores_NL.mean(axis=0, dtype=np.float64).astype(np.float32)
-    return mean_L
+def _decided(scores_RL: Floats, kind: Kind) -> Floats:
+    decision_RL = kind.decide(scores_RL)
+    return decision_RL.clip(kind.low, kind.high) if kind.name == "continuous" else decision_RL
 
 
 def _some(names: Mapping[str, object]) -> str:

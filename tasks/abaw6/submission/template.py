@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from abaw6.labels import lines_of
-from abaw6.submission.form import Form, Place, form_of_header, plain
+from abaw6.layout import plain
+from abaw6.submission.form import Form, Place, form_of_header
 from harness.errors import MissingData, UserError
 
 

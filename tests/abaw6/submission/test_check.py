@@ -108,9 +108,9 @@ def test_files_without_rows() -> None:
 
 def test_missing_rows_by_video(asked: Template) -> None:
     assert check(f"{VA}\nv/00002.jpg,0,0\n".encode(), FORMS["va"], asked) == [
-        Finding(1, "missing", "1 more rows of v, v/00001.jpg first, below this line", "none of them"),
-        Finding(2, "count", "4 rows, as in the template", "1 different ones"),
-        Finding(2, "missing", "2 more rows of w, w/00001.jpg first, below this line", "none of them"),
+        Finding(1, "missing", "v/00001.jpg below this line", "none of them"),
+        Finding(2, "count", "4 rows, as in the template", "1 of different names"),
+        Finding(2, "missing", "2 rows of w (w/00001.jpg first) below this line", "none of them"),
     ]
 
 
@@ -118,7 +118,7 @@ def test_rows_that_are_not_asked_for(asked: Template) -> None:
     text = f"{VA}\n{ROWS}w/00002.jpg,0,0\nw/00003.jpg,0,0\nx/00001.jpg,0,0\nx/00002.jpg,0,0\n"
     assert [one for one in check(text.encode(), FORMS["va"], asked) if one.what != "count"] == [
         Finding(6, "not asked for", "rows of the template alone", "w/00003.jpg"),
-        Finding(7, "not asked for", "rows of the template alone", "2 rows of x, x/00001.jpg first"),
+        Finding(7, "not asked for", "rows of the template alone", "2 rows of x (x/00001.jpg first)"),
     ]
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abaw6.submission.fill import fill, nearest_rows
@@ -64,6 +64,7 @@ def test_a_template_of_other_videos_is_refused(make_run, make_template) -> None:
         fill(read_template(make_template("va", *(f"w{i}/00001.jpg" for i in range(1, 5))), FORMS["va"]), run)
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(0, 60), min_size=1), st.lists(st.integers(0, 80), min_size=1))
 def test_the_nearest_frame_the_earlier_of_two(predicted: set[int], asked: list[int]) -> None:
     frame_N = np.array(sorted(predicted))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abaw6.submission import read
@@ -39,6 +39,7 @@ def test_a_run_comes_back_as_it_was_decided(make_run, scores_for, make_template,
         np.testing.assert_array_equal(back[video].scores_NL[::-1], decided_RL)
 
 
+@settings(deadline=None)
 @given(st.floats(-1, 1, width=32))
 def test_numbers_read_back_as_they_were(value: float) -> None:
     text = shortest(np.float32(value))
