@@ -190,8 +190,20 @@ def _remarks(row: Mapping[str, Any]) -> tuple[str, ...]:
     coverage = row["coverage"]
     for label in coverage.get("absent_labels", ()):
         remarks.append(f"{label} has no positive row among those judged in {row['split']}; P counts it all the same.")
+    if "scored" in row:
+        remarks.append(_scored_remark(row["system"], row["scored"], coverage))
     leaks = coverage.get("leaks", ())
     if leaks:
         fate = "dropped from training" if row["data"]["dedupe"] else "kept"
         remarks.append(f"Recordings on both sides of {row['split']} ({fate}): {'; '.join(sorted(leaks))}.")
     return tuple(remarks)
+
+
+def _scored_remark(system: str, scored: Mapping[str, Any], coverage: Mapping[str, Any]) -> str:
+    """How far predictions that were scored from a file cover what is judged, and what their policy made of the rest."""
+    missing = coverage["missing_rows"]
+    fate = {"strict": "counted as wrong", "intersection": "not judged"}.get(scored["policy"], "")
+    rest = f"; {missing:,} labelled rows without a prediction are {fate}" if missing else ""
+    never = scored["labels_without_column"]
+    labels = f"; no predictions of {', '.join(never)}" if never else ""
+    return f"{system}: predictions scored from files, policy {scored['policy']}{rest}{labels}."

@@ -23,7 +23,10 @@ from harness import hookspecs
 from harness.errors import UserError, unknown
 
 GROUP = "harness"
-NOUNS = ("tasks", "readers", "detectors", "encoders", "fusions", "partitions", "votes", "postprocessors", "pipelines")
+NOUNS = (
+    *("tasks", "readers", "detectors", "encoders", "fusions", "partitions", "votes", "postprocessors", "pipelines"),
+    "formats",
+)
 
 
 @dataclass(frozen=True)
