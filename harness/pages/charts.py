@@ -18,7 +18,7 @@ def axis_of(scores: Iterable[Score], *, zero: bool = False) -> Axis:
     """Ends of an axis that holds scores and their intervals, on a round step; with `zero`, also 0.
 
     >>> axis_of([Score(0.32, 0.25, 0.41)])
-    (0.2, 0.45)
+    (0.25, 0.45)
     """
     values = [v for one in scores for v in (one.value, one.low, one.high) if v is not None] + ([0.0] if zero else [])
     low, high = min(values, default=0.0), max(values, default=1.0)

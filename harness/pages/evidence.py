@@ -76,7 +76,7 @@ def read_evidence(
     `folder` is a run's, or holds exactly one; `data` says where data sets lie, as `--data` does. MissingData where the
     split is not finished; without the run's own data, `truth` is None and `missing` says why.
     """
-    folder = run_folder(folder)
+    folder = folder if (folder / f"{split}.json").exists() else run_folder(folder)
     path = folder / f"{split}.json"
     if not ROW_FILE.fullmatch(path.name):
         raise unknown("split", split, _splits_of(folder))

@@ -160,7 +160,7 @@ def _legend(truth: Truth) -> list[tuple[str, str]]:
 
 def _scenes(row: Mapping[str, Any]) -> dict[str, Any] | None:
     scored = (row["parts"] or {}).get("scores") or {}
-    if len(scored) < 2:  # one scene is the whole
+    if not scored or row["parts"]["k"] < 2:  # one scene is the whole
         return None
     axis: Axis = axis_of([Score(one["P"]) for one in scored.values()], zero=True)
     rows = [{"name": name, **one, "drawn": bar(Score(one["P"]), row["metric"], axis)} for name, one in scored.items()]
@@ -169,6 +169,8 @@ def _scenes(row: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _choice(choice: Mapping[str, Any]) -> dict[str, Any]:
     """A choice with the course of what was tried; epochs count from 1, other candidates are listed."""
+    if "chosen" not in choice:  # a frozen encoder, of which nothing is chosen
+        choice = {"what": f"adapt {choice['modality']}", "chosen": "frozen", "by": "nothing trained"}
     scores: Sequence[float] = choice.get("scores", ())
     candidates = choice.get("candidates") or list(range(1, len(scores) + 1))
     at = candidates.index(choice["chosen"]) if choice["chosen"] in candidates else None
