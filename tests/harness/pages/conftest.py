@@ -27,7 +27,8 @@ class Browser:
         self.driver = driver
 
     def open(self, path: Path) -> None:
-        """Open a file from disk; what was logged before is forgotten."""
+        """Open a file from disk; what was logged before, the browser's own first page too, is forgotten."""
+        self.driver.get("about:blank")
         for log in ("browser", "performance"):
             self.driver.get_log(log)
         self.driver.get(path.resolve().as_uri())
