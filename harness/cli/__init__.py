@@ -20,6 +20,7 @@ COMMANDS = {
     "score": "harness.cli.score:score",
     "data": "harness.cli.data:data",
     "lint-table": "harness.cli.lint_table:lint_table",
+    "report": "harness.cli.report:report",
     "predict": "harness.cli.predict:predict",
     "plugins": "harness.cli.plugins:plugins",
     "cache": "harness.cli.cache:cache",
