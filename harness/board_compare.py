@@ -48,7 +48,7 @@ def read_judged(folder: Path, split: str) -> Judged:
     """
     if split not in SPLITS:
         raise unknown("split to compare", split, SPLITS)
-    folder = _run_folder(folder)
+    folder = run_folder(folder)
     path = folder / f"{split}.json"
     if not path.exists():
         there = [name for name in SPLITS if (folder / f"{name}.json").exists()]
@@ -71,7 +71,8 @@ def compare(first: Judged, other: Judged, **how: Any) -> bootstrap.Difference:
     return OVER_FOLDS.get(split, bootstrap.paired_folds_mean)(metric, folds_b, folds_a, **how)
 
 
-def _run_folder(folder: Path) -> Path:
+def run_folder(folder: Path) -> Path:
+    """The folder of a run's rows: this one, or the only one in it that has rows; else an error that names them."""
     if not folder.is_dir():
         raise MissingData(f"No run at {folder}; runs lie in runs/<task>/<system@profile>/<run id>")
     if _has_rows(folder):

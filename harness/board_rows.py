@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.corpora import Contamination
 from harness.errors import HarnessError
 from harness.records import read_row
 
@@ -40,6 +41,11 @@ class Line:
     `conditions` are what two lines must share to be comparable: task version, fold list, treatment of partly invalid
     rows, dropping of leaks. `few`: labels whose interval rests on few recordings; P has the doubt of any of them.
     `remarks` go below the table the line stands in.
+
+    `tie` and `best` compare it with the others of its table (see `harness.board_ties`): letters of the tie groups it
+    is in, "" where that is not known, and the probability that its P is the highest, a share, None where not known.
+    `contamination` says whether the weights saw what they are judged on. `seeds`: of a line that is the mean over
+    several seeds (see `harness.board_seeds`), which; its `seed` is None. `origin`: the row's file.
     """
 
     data: str
@@ -58,6 +64,11 @@ class Line:
     conditions: tuple[tuple[str, str], ...] = ()
     few: frozenset[str] = frozenset()
     remarks: tuple[str, ...] = ()
+    tie: str = ""
+    best: float | None = None
+    contamination: Contamination = "unknown"
+    seeds: tuple[int, ...] = ()
+    origin: Path | None = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -67,7 +78,14 @@ class Line:
     @property
     def full_name(self) -> str:
         """System, profile and seed."""
-        return self.name if self.published else f"{self.system}@{self.profile} seed {self.seed}"
+        return self.name if self.published else f"{self.system}@{self.profile} {self.seed_text or 'no seed'}"
+
+    @property
+    def seed_text(self) -> str:
+        """ "seed 0", "3 seeds", or "" for a published line."""
+        if self.seeds:
+            return f"{len(self.seeds)} seeds"
+        return "" if self.seed is None else f"seed {self.seed}"
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -149,6 +167,7 @@ def line_of(found: Found) -> Line:
                 ("leaks dropped from training", "yes" if data["dedupe"] else "no"),
             ),
             few=frozenset(score["interval"].get("few_clusters", ())), remarks=_remarks(row),
+            contamination=row.get("contamination", {}).get("verdict", "unknown"), origin=found.path,
         )  # fmt: skip
     except (KeyError, TypeError) as error:
         raise HarnessError(f"{found.path}: expected a complete row, {type(error).__name__}: {error}") from None

@@ -17,6 +17,7 @@ COMMANDS = {
     "ablate": "harness.cli.ablate:ablate",
     "compare": "harness.cli.compare:compare",
     "data": "harness.cli.data:data",
+    "report": "harness.cli.report:report",
     "predict": "harness.cli.predict:predict",
     "plugins": "harness.cli.plugins:plugins",
     "cache": "harness.cli.cache:cache",
