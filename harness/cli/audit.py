@@ -80,7 +80,7 @@ def audit(
 
 
 def _write(found: list[dict[str, Any]], missing: dict[str, str], json_file: Path | None, out: Path | None) -> None:
-    from harness.audit_page import page
+    from harness.pages.audit import page
     from harness.store import write_whole
 
     if json_file is not None:
@@ -88,7 +88,7 @@ def _write(found: list[dict[str, Any]], missing: dict[str, str], json_file: Path
         write_whole(json_file, json.dumps(told, indent=1, allow_nan=False).encode())
         click.echo(f"JSON: {json_file}", err=True)
     if out is not None:
-        write_whole(out, page(found, missing).encode())
+        write_whole(out, page(found, missing))
         click.echo(f"page: {out}", err=True)
 
 
@@ -101,8 +101,8 @@ def _print(found: dict[str, Any]) -> None:
     for line in found["findings"] or ["nothing found"]:
         console.print(f"- {line}", markup=False, soft_wrap=True)
     console.print(
-        f"near duplicates: {alike['video_pairs']:,} pairs of videos share frames at most {alike['distance']} of 64 "
-        f"bits apart, of {alike['frames']:,} frames",
+        f"near duplicates: of {alike['frames']:,} face images, {alike['video_pairs']:,} pairs of videos share some, "
+        f"hashes at most {alike['distance']} of 64 bits apart",
         soft_wrap=True,
     )
     if alike["pairs"]:
