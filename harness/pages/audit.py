@@ -13,7 +13,10 @@ PAIRS, VIDEOS = 50, 50  # rows of the long tables
 
 def page(audits: Sequence[Mapping[str, Any]], missing: Mapping[str, str]) -> bytes:
     """HTML of what `harness.audit.audit` told of several tasks, and of tasks whose data is missing."""
-    shown = [{**audit, "worst": worst(audit["images_against_rows"])} for audit in audits]
+    shown = [
+        {**audit, "parts": audit["sides"] | audit["folds"], "worst": worst(audit["images_against_rows"])}
+        for audit in audits
+    ]
     return render("audit.html", {"audits": shown, "missing": missing, "most": PAIRS, "same": SAME}, style="audit.css")
 
 

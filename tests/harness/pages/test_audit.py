@@ -14,14 +14,15 @@ LABELS = {"A": {"rows": 1234, "videos": 5}, "B": {"rows": 0, "videos": 0}}
 
 @pytest.fixture
 def audit() -> dict[str, Any]:
-    part = {"videos": 3, "rows": 40, "images": None, "labels": LABELS}
+    part = {"videos": 3, "rows": 40, "images": None, "partly_invalid_rows": None, "labels": LABELS}
     sample = {"frames": ["crops/a/00001.jpg", "crops/b/00002.jpg"], "bits": 2, "likeness": 0.99}
     pair = {
         "videos": ["train/a", "valid/b"], "across": ["train/valid", "folds"], "same_recording": False,
         "frames": [3, 1200], "of": [40, 1300], "bits": 2, "likeness": 0.99, "samples": [sample],
     }  # fmt: skip
     return {
-        "task": "t", "data": "made", "sides": {"train": part, "valid": {**part, "labels": {}}}, "folds": {},
+        "task": "t", "data": "made", "sides": {"train": part, "valid": {**part, "labels": {}}},
+        "folds": {"fold-1": {**part, "images": 7}},
         "leaks": [], "notes": [], "findings": ["a finding"],
         "images_against_rows": [
             {"video": "train/a", "frames": 40, "images": 41, "without_image": 0, "beyond_the_last_row": 1}
@@ -45,11 +46,12 @@ def test_it_tells_findings_duplicates_and_counts(audit: dict[str, Any]) -> None:
         "T on made a finding",
         "Of 5,000 face images, 1 pair of videos share some whose hashes are at most 4 of 64 bits apart: 1 across",
         "train/a valid/b 3 of 40 1,200 of 1,300 train/valid, folds 2 0.990 crops/a/00001.jpg crops/b/00002.jpg",
-        "A 1,234 5",
-        "images - -",
+        "A 1,234 5 B 0 0",
+        "images - - 7",
         "train/a 40 41 0 1",
     ):
         assert part in read
+    assert "partly invalid" not in read  # nothing to tell of it on any side or fold
 
 
 def test_what_a_file_s_name_says_is_shown_not_run(audit: dict[str, Any]) -> None:
