@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.data import data_option
+from harness.cli.data_options import data_option
 
 if TYPE_CHECKING:
     from harness.pages.evidence import Evidence
