@@ -87,7 +87,7 @@ def read_tables(layout: Layout, path: Path, task: TaskSpec, reading: Reading) ->
     found: list[Predicted] = []
     notes: dict[str, int] = {}
     first: Columns | None = None
-    for file in files:
+    for file in reading.progress(files, "read predictions"):
         table = open_table(file)
         columns = find_columns(layout, table, task, reading)
         first = first or columns
@@ -110,9 +110,9 @@ def find_columns(layout: Layout, table: Table, task: TaskSpec, reading: Reading)
         if ours not in (*task.labels, *ROLES):
             raise unknown(f"label of task {task.name!r} (or video, frame, image, decision)", ours, task.labels)
     for ours in reading.renamed.values():
-        theirs = [name for name, label in reading.renamed.items() if label == ours]
-        if len(theirs) > 1:
-            raise UserError(f"--map: columns {' and '.join(map(repr, theirs))} are both said to be {ours}")
+        said = [name for name, label in reading.renamed.items() if label == ours]
+        if len(said) > 1:
+            raise UserError(f"--map: columns {' and '.join(map(repr, said))} are both said to be {ours}")
     labels = {ours: theirs for theirs, ours in reading.renamed.items() if ours in task.labels}
     roles = {ours: theirs for theirs, ours in reading.renamed.items() if ours in ROLES}
     free = [name for name in table.names if name not in reading.renamed]

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.progress import Progress, silent
 from harness.types import Floats, TaskSpec
 
 
@@ -49,10 +50,11 @@ class Predictions:
 @dataclass(frozen=True)
 class Reading:
     """How to read: `renamed` maps columns of the source to labels of the task; `first_frame` is the number of a video's
-    first frame, None: as the format counts."""
+    first frame, None: as the format counts; `progress` shows how far the files are read."""
 
     renamed: Mapping[str, str] = field(default_factory=dict)
     first_frame: int | None = None
+    progress: Progress = field(default=silent, compare=False)
 
 
 @dataclass(frozen=True)

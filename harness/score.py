@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import time
@@ -88,7 +89,7 @@ def score(plugins: Plugins, request: Request, progress: Progress = silent) -> Sc
         raise unknown("split to score on", request.splits, SPLITS)
     task: TaskSpec = lookup(plugins, "tasks", request.task).thing
     name, form = format_of(plugins, request.format, request.source, task)
-    (predictions,) = (form.read(request.source, task, request.reading) for _ in progress([name], "read predictions"))
+    predictions = form.read(request.source, task, dataclasses.replace(request.reading, progress=progress))
     data = labelled(plugins, task, request, progress)
     scoring = Scoring(task, data, predictions, request, name, content_hash(request.source))
     matches = [scoring.match(split) for split in data.splits]

@@ -41,7 +41,8 @@ def read(path: Path, task: TaskSpec, reading: Reading = AS_IT_STANDS) -> Predict
                         f"say {whole[0]}")  # fmt: skip
     if whole or path.is_file() or task.level == "video":
         return _predictions(read_file(files[0], form), task)
-    of_videos = [Predicted(file.stem, None, _decisions(file, lines_of(file), task), str(file)) for file in files]
+    told = reading.progress(files, "read predictions")
+    of_videos = [Predicted(file.stem, None, _decisions(file, lines_of(file), task), str(file)) for file in told]
     return _predictions(of_videos, task)
 
 
