@@ -104,8 +104,7 @@ def hostile(found: Evidence) -> Evidence:
 def test_in_a_browser_nothing_is_asked_for_and_nothing_runs(evidence: Make, browser: Any, tmp_path: Path, width: int):
     path = tmp_path / "report.html"
     path.write_bytes(report(hostile(evidence("colour"))))
-    browser.resize(width)
-    browser.open(path)
+    browser.open(path, width)
     assert browser.requests() == {path.as_uri()}
     assert browser.complaints() == []
     assert browser.texts("h1") == [f"{SCRIPT}@paper"]
