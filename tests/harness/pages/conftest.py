@@ -29,7 +29,10 @@ class Browser:
         self.driver = driver
 
     def open(self, path: Path, width: int = 1280) -> None:
-        """Open a file from disk on a screen of this many CSS pixels; what was logged before, the browser's own first page too, is forgotten."""
+        """Open a file from disk on a screen of this many CSS pixels.
+
+        What was logged before, the browser's own first page too, is forgotten.
+        """
         from selenium.webdriver.support.wait import WebDriverWait
 
         self.driver.get("about:blank")
