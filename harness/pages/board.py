@@ -22,7 +22,7 @@ from harness.board_ties import NOTE as TIES_NOTE
 from harness.board_ties import with_ties
 from harness.corpora import NOTE as CONTAMINATION_NOTE
 from harness.corpora import VERDICTS
-from harness.pages.charts import Axis, axis_of, whisker
+from harness.pages.charts import Axis, axis_of, tick, whisker
 from harness.pages.environment import render
 from harness.progress import Progress, silent
 
@@ -97,7 +97,7 @@ def _table(table: Table, folder: Path) -> dict[str, Any]:
         "split": table.lines[0].split,
         "metric": metric,
         "measured": METRICS.get(metric, metric),
-        "axis": [_brief(end, metric) for end in axis],
+        "axis": [tick(end, metric) for end in axis],
         "labels": table.labels,
         "ties": any(line.best is not None for line in table.lines),
         "notes": table.notes,
