@@ -82,7 +82,8 @@ def p_values(drawn: Drawn, method: str) -> Float64s:
         count_M = (np.abs(drawn.studentised()) >= np.abs(t_M)).sum(axis=0)
         return np.asarray((count_M + 1) / (len(drawn.drawn_BM) + 1), dtype=np.float64)
     below_M, above_M = (drawn.drawn_BM <= 0).sum(axis=0), (drawn.drawn_BM >= 0).sum(axis=0)
-    return np.minimum(1.0, 2 * (np.minimum(below_M, above_M) + 1) / (len(drawn.drawn_BM) + 1))
+    smaller_M: Float64s = np.minimum(below_M, above_M).astype(np.float64)
+    return np.minimum(1.0, 2 * (smaller_M + 1) / (len(drawn.drawn_BM) + 1))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

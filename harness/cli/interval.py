@@ -50,9 +50,8 @@ def interval(run: Path, split: str, as_json: bool, **how: Any) -> None:
 
     judged = read_judged(run, split)
     metric, labels = get(judged.row["metric"]), judged.row["labels"]
-    folds = [(stats_VLk, groups) for stats_VLk, _, groups in judged.folds]
     found = again(judged, **how)
-    few = few_clusters(metric, folds, labels)
+    few = few_clusters(metric, [one.fold for one in judged.folds], labels)
     if as_json:
         row = judged.row
         whose = {name: row[name] for name in ("task", "split", "metric", "system", "profile", "seed", "run", "partial")}
@@ -67,7 +66,7 @@ def again(judged: Judged, **how: Any) -> ScoreInterval:
     from harness.metrics import get
 
     over = folds_pooled if judged.row["split"] == "folds-pooled" else folds_mean  # one fold alone is its own mean
-    return over(get(judged.row["metric"]), [(stats, groups) for stats, _, groups in judged.folds], **how)
+    return over(get(judged.row["metric"]), [one.fold for one in judged.folds], **how)
 
 
 def _show(judged: Judged, found: ScoreInterval, few: Sequence[str]) -> None:

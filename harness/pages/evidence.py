@@ -27,7 +27,7 @@ from harness.types import Floats, Reader, TaskSpec, Video
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One judged video: what was predicted and what is true, scores_RL and target_RL (NaN where unlabelled)."""
+    """One judged video: scores_RL, NaN where others predicted nothing, and target_RL, NaN where unlabelled."""
 
     video: Video
     scores_RL: Floats

@@ -50,6 +50,7 @@ def report(evidence: Evidence, *, share: bool = False) -> bytes:
         "scenes": _scenes(row),
         "choices": [_choice(choice) for choice in row["choices"]],
         "coverage": _coverage(row["coverage"]),
+        "scored": _scored(row),
     }
     return render("report.html", words, style="report.css")
 
@@ -178,6 +179,17 @@ def _choice(choice: Mapping[str, Any]) -> dict[str, Any]:
         "score": scores[at] if at is not None else None,
         "drawn": course(scores, at, what) if len(scores) > 1 else "",
     }
+
+
+def _scored(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Of predictions of others: what was read, by which rule, and where its frames are not those of the labels."""
+    told = {**row.get("scored", {}), **{key: value for key, value in row["coverage"].items() if key == "differences"}}
+    found = []
+    for key, value in told.items():
+        several = [f"{k} as {v}" for k, v in value.items()] if isinstance(value, Mapping) else value
+        text = "; ".join(map(str, several)) if isinstance(several, list) else str(several)
+        found += [(key.replace("_", " "), text)] if text else []
+    return found
 
 
 def _coverage(coverage: Mapping[str, Any]) -> list[tuple[str, int]]:
