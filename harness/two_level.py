@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from harness.bootstrap import METHOD, Contrast, Difference, Estimate, Found, ScoreInterval
 from harness.draws import Fold, draw, strata_of
-from harness.intervals import Drawn, limits, p_values
+from harness.intervals import Drawn, difference_limits, limits, p_values
 from harness.metrics import Float64s, Metric, Stats
 
 Run = Sequence[Fold]  # one fold, or the five of *folds mean*
@@ -64,7 +64,7 @@ def paired_seeds_mean(
     swap = _bytes(sides[0]) > _bytes(sides[1])
     drawn = _draw(metric, sides[::-1] if swap else sides, draws, seed, errors=method == "studentised")
     widest = metric.bounds[1] - metric.bounds[0]
-    low_M, high_M = limits(drawn, method, level, (-widest, widest))
+    low_M, high_M = difference_limits(drawn, method, level, (-widest, widest))
     found = (-drawn.points_M, -high_M, -low_M) if swap else (drawn.points_M, low_M, high_M)
     columns = (*found, p_values(drawn, method))
     *labels, p = [Contrast(*(x + 0.0 for x in one)) for one in zip(*(c.tolist() for c in columns), strict=True)]

@@ -45,6 +45,7 @@ HOW_TO_RUN = "Run something first: harness run --plugin netease_abaw6 --task exp
     help="Only rows of these verdicts: in-sample, held-out, unknown (not clean). Shown; written with --out alone.",
 )
 @click.option("--format", "formats", default="md", show_default=True, metavar="LIST", help="Of md, csv, latex, json.")
+@click.option("--html", type=FOLDER, metavar="DIR", help="Also write DIR/index.html: every split on one page.")
 @click.option(
     "--add",
     "added",
@@ -62,7 +63,7 @@ HOW_TO_RUN = "Run something first: harness run --plugin netease_abaw6 --task exp
 @click.pass_context
 def leaderboard(context: click.Context, records: Path, runs: Path | None, no_runs: bool, out: Path,
                 published: Path | None, data: str | None, split: str, contamination: str | None, formats: str,
-                added: Sequence[Path], rejudge: bool, check: bool) -> None:  # fmt: skip
+                html: Path | None, added: Sequence[Path], rejudge: bool, check: bool) -> None:  # fmt: skip
     """Write tables of every row, per data set and task, and a README.md over all of them.
 
     Partial rows and rows without scores are left out. Published scores stand in tables of their own data only.
@@ -73,6 +74,7 @@ def leaderboard(context: click.Context, records: Path, runs: Path | None, no_run
     harness leaderboard
     harness leaderboard --data demo --format md,csv
     harness leaderboard --contamination held-out               # what is known not to have seen what judges it
+    harness leaderboard --html site                            # a page with filters, columns that sort, drawn intervals
     harness leaderboard --add runs/expr/netease_abaw6@demo/0123456789ab
     harness leaderboard --check
     harness leaderboard --rejudge                              # after the way to make intervals has changed
@@ -90,6 +92,8 @@ def leaderboard(context: click.Context, records: Path, runs: Path | None, no_run
     kinds = _formats(formats)
     if split not in SPLITS:
         raise unknown("split of a leaderboard", split, SPLITS)
+    if html is not None and check:
+        raise UserError("--check writes nothing: leave out --html")
     wanted = _verdicts(contamination, added or rejudge or check)
     if added:
         _add(records, added, console)
@@ -108,6 +112,9 @@ def leaderboard(context: click.Context, records: Path, runs: Path | None, no_run
         _check(out, changed, len(made))
         return
     _show(shown, split)
+    if html is not None:
+        _write_page(html / "index.html", chosen, split)
+        console.print(f"page in {html / 'index.html'}", markup=False)
     if contamination is not None:
         left_out = sum(line.split == split and line.contamination not in wanted for line in asked)
         console.print(f"left out: {left_out} rows of {split}, not {' or '.join(sorted(wanted))}", markup=False)
@@ -228,6 +235,14 @@ def _write(out: Path, made: Mapping[str, bytes], changed: Mapping[str, str]) -> 
             (out / path).unlink()
         else:
             write_whole(out / path, made[path])
+
+
+def _write_page(path: Path, lines: Sequence[Line], split: str) -> None:
+    from harness.pages.board import board, compared
+    from harness.progress import shown as progress
+    from harness.store import write_whole
+
+    write_whole(path, board(compared(lines, progress), path.parent, split=split))
 
 
 def _show(lines: Sequence[Line], split: str) -> None:

@@ -113,5 +113,5 @@ def test_seeds_of_a_system_are_compared_as_one(make_run: MakeRun):
     assert one["P"]["value"] == pytest.approx(one["other"]["P"] - one["first"]["P"])
     with pytest.raises(UserError, match="Expected two systems or more to compare, came linear@demo seeds 0, 1, 2"):
         compared("--seeds", *weak)
-    with pytest.raises(UserError, match="or several seeds, with --seeds"):
+    with pytest.raises(UserError, match="holds 3 runs, expected one of"):
         compared(weak[0].parent, strong[0])
