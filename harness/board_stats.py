@@ -67,8 +67,8 @@ def aligned(metric: Metric, first: FoldStats, other: FoldStats) -> FoldStats:
     if stats_VLk.shape != first.stats_VLk.shape:
         raise Unlike(f"they have {first.stats_VLk.shape[1]} and {stats_VLk.shape[1]} labels")
     told_VLi, other_VLi = _labels_told(metric, first.stats_VLk), _labels_told(metric, stats_VLk)
-    far_V = [not np.allclose(a_Li, b_Li, rtol=1e-9) for a_Li, b_Li in zip(told_VLi, other_VLi, strict=True)]
-    unlike = [video for video, far in zip(first.videos, far_V, strict=True) if far]
+    like_V = np.all(np.isclose(told_VLi, other_VLi, rtol=1e-9), axis=(1, 2))
+    unlike = [video for video, like in zip(first.videos, like_V.tolist(), strict=True) if not like]
     if unlike:
         raise Unlike(f"the labelled rows of {len(unlike)} videos differ, such as {', '.join(unlike[:3])}")
     return FoldStats(stats_VLk, first.videos, first.groups)

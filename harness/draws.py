@@ -146,5 +146,5 @@ class Stratum:
 
     def scores(self, weights_BG: Float64s) -> Float64s:
         """score_BSM of each weighting and system."""
-        scores = [self.metric.score(self.metric.weighted(stats_GLk, weights_BG)) for stats_GLk in self.systems]
+        scores = [self.metric.score_draws(stats_GLk, weights_BG) for stats_GLk in self.systems]
         return np.stack([np.column_stack([score_BL, score_BL.mean(axis=1)]) for score_BL in scores], axis=1)

@@ -39,6 +39,9 @@ class Metric(Protocol):
     def weighted(self, stats_VLk: Stats, weights_BV: NDArray[Any]) -> Stats:
         """S_BLk, each draw b holding the rows of video v `weights_BV[b, v]` times (counts, zero or more)."""
 
+    def score_draws(self, stats_VLk: Stats, weights_BV: NDArray[Any]) -> Float64s:
+        """score_BL of each draw: `score(weighted(...))`, without what of it no score needs."""
+
     def merge(self, stats_VLk: Stats) -> Stats:
         """S_Lk of all rows together."""
 
@@ -83,6 +86,12 @@ class F1:
     def weighted(self, stats_VLk: Stats, weights_BV: NDArray[Any]) -> Stats:
         flat = np.asarray(weights_BV, np.float64) @ stats_VLk.reshape(len(stats_VLk), -1).astype(np.float64)
         return flat.astype(np.int64).reshape(-1, *stats_VLk.shape[1:])  # exact: counts below 2**53
+
+    def score_draws(self, stats_VLk: Stats, weights_BV: NDArray[Any]) -> Float64s:
+        _, tp, fp, fn = np.moveaxis(stats_VLk.astype(np.float64), -1, 0)
+        columns = np.concatenate([2 * tp, 2 * tp + fp + fn], axis=1)
+        twice_BL, events_BL = np.split(np.asarray(weights_BV, np.float64) @ columns, 2, axis=1)  # exact, as above
+        return np.asarray(twice_BL / np.maximum(events_BL, 1))
 
     def merge(self, stats_VLk: Stats) -> Stats:
         return np.asarray(stats_VLk.sum(axis=0, dtype=np.int64))
@@ -129,10 +138,24 @@ class _Moments:
             for low in (MIN_P, MIN_T):
                 out_BLk[:, label, low] = _smallest_drawn(stats_VLk[:, label, low], weights_BV)
                 out_BLk[:, label, low + 1] = -_smallest_drawn(-stats_VLk[:, label, low + 1], weights_BV)
+        self._again(out_BLk, cancelled_B, stats_VLk, weights_BV)
+        return out_BLk
+
+    def _again(self, out_BLk: Stats, cancelled_B: NDArray[np.bool_], stats_VLk: Stats, weights_BV: Float64s) -> None:
         for b in cancelled_B.nonzero()[0]:
             drawn_V = weights_BV[b] > 0
             out_BLk[b] = _chan(stats_VLk[drawn_V], weights_BV[b, drawn_V])
-        return out_BLk
+
+    def score_draws(self, stats_VLk: Stats, weights_BV: NDArray[Any]) -> Float64s:
+        weights_BV = np.asarray(weights_BV, dtype=np.float64)
+        out_BLk, cancelled_B = _combine(stats_VLk, weights_BV)
+        # a draw is constant where all is, or where its squares cancel: so the extremes of the others may be anyone's
+        out_BLk[..., MIN_P:] = _chan(stats_VLk, np.ones(len(stats_VLk)))[:, MIN_P:]
+        self._again(out_BLk, cancelled_B, stats_VLk, weights_BV)
+        return self.score(out_BLk)
+
+    def score(self, stats_Lk: Stats) -> Float64s:
+        raise NotImplementedError  # what CCC and Pearson differ in
 
     def merge(self, stats_VLk: Stats) -> Stats:
         return _chan(stats_VLk, np.ones(len(stats_VLk)))
@@ -247,7 +270,8 @@ def _combine(stats_VLk: Stats, weights_BV: Float64s) -> tuple[Stats, NDArray[np.
     """S_BLk of many weightings without extremes, and the draws that `_chan` must do again.
 
     Around the mean of all sets together, Chan's formula is one matrix product and a correction to each draw's own
-    mean. Where that correction is not small, digits would cancel: such draws are named, not trusted.
+    mean. Where that correction is not small, digits would cancel: such draws are named, not trusted. A side that is
+    constant everywhere has nothing to cancel.
     """
     s = np.moveaxis(stats_VLk, -1, 0)
     base, center, off = _offsets(s, s[N])
@@ -265,7 +289,9 @@ def _combine(stats_VLk: Stats, weights_BV: Float64s) -> tuple[Stats, NDArray[np.
     for around_BL, (column, x, y) in zip(added[3:], SQUARES, strict=True):
         out_BLk[..., column] = around_BL - total_BL * grand[x] * grand[y]
         if x == y:  # the cross-product is safe where both squares are (Cauchy-Schwarz)
-            cancelled_B |= (out_BLk[..., column] < 0.5 * around_BL).any(axis=1)
+            low = (MIN_P, MIN_T)[x]
+            constant_L = s[low].min(axis=0, initial=np.inf) >= s[low + 1].max(axis=0, initial=-np.inf)
+            cancelled_B |= ((out_BLk[..., column] <= 0.5 * around_BL) & ~constant_L).any(axis=1)
     return out_BLk, cancelled_B
 
 

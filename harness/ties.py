@@ -91,7 +91,7 @@ def _p_of_all(
     """p_S as measured and p_BS in every draw: the mean over strata (folds)."""
 
     def p_of(stats_GMk: Stats, weights_BG: NDArray[Any]) -> Float64s:
-        score_BM = metric.score(metric.weighted(stats_GMk, weights_BG))
+        score_BM = metric.score_draws(stats_GMk, weights_BG)
         return np.asarray(score_BM.reshape(len(weights_BG), systems, -1).mean(axis=2))
 
     p_S, p_BS = np.zeros(systems), np.zeros((draws, systems))

@@ -304,3 +304,18 @@ def test_one_video_far_from_the_rest_loses_no_digits() -> None:
     score = ccc.score(ccc.weighted(stats_VLk, np.array([[1, 1, 1, 1, 0]])))[0, 0]
     rows = [np.concatenate([video[side] for video in videos[:4]])[:, 0] for side in (0, 1)]
     assert score == pytest.approx(ccc_by_hand(*rows), abs=EXACT)
+
+
+@pytest.mark.parametrize("name", sorted(metrics.METRICS))
+@pytest.mark.parametrize("constant", ["", "one recording", "all but one", "everywhere"])
+def test_draws_are_scored_as_their_merged_statistics_are(name: str, constant: str) -> None:
+    metric, rng = metrics.get(name), np.random.default_rng(0)
+    truth_VRL = rng.integers(2, size=(6, 9, 3)).astype(float)
+    said_VRL = rng.integers(2, size=(6, 9, 3)).astype(float)
+    said_VRL[{"": [], "one recording": [0], "all but one": [0, 1, 2, 3, 4], "everywhere": range(6)}[constant]] = 1.0
+    stats_VLk = np.stack([metric.stats(*pair) for pair in zip(said_VRL, truth_VRL, strict=True)])
+    weights_BV = rng.multinomial(6, np.full(6, 1 / 6), size=200)
+    expected_BL = metric.score(metric.weighted(stats_VLk, weights_BV))
+    np.testing.assert_array_equal(metric.score_draws(stats_VLk, weights_BV), expected_BL)
+    merged_BL = np.stack([metric.score(metric.merge(np.repeat(stats_VLk, w, axis=0))) for w in weights_BV])
+    np.testing.assert_allclose(expected_BL, merged_BL, rtol=0, atol=1e-12)
