@@ -55,3 +55,10 @@ def test_so_do_those_of_values(tool: ModuleType, metric: str):
 def test_equal_systems_seldom_differ(tool: ModuleType):
     alarms = tool.false_alarms("a", 200, draws=400)
     assert alarms[:-1].mean() < 0.085
+
+
+@pytest.mark.slow
+def test_intervals_over_five_seeds_hold_the_procedures_score(tool: ModuleType):
+    held, alone = tool.seeds_coverage(5, 100, luck=0.05, draws=400)
+    assert held > 0.88
+    assert alone < 0.6

@@ -28,7 +28,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_command_writes_weights_facts_and_a_sheet(folder: Path, tmp_path: Path) -> None:
     out, sheet = tmp_path / "mae.safetensors", tmp_path / "sheet.png"
-    asked = [str(folder), "--out", str(out), *SIZES, "--sheet", str(sheet)]
+    corpora = ("--corpus", "celeba", "--corpus", "afectnet")
+    asked = [str(folder), "--out", str(out), *SIZES, "--sheet", str(sheet), *corpora]
     result = CliRunner().invoke(pretrain_mae, asked, catch_exceptions=False)
     assert result.exit_code == 0
     assert result.stdout == f"{out}\n"
@@ -38,6 +39,8 @@ def test_the_command_writes_weights_facts_and_a_sheet(folder: Path, tmp_path: Pa
     assert read(out)["patch_embed.proj.weight"].shape == (32, 3, 8, 8)
     facts = json.loads(out.with_suffix(".json").read_text())
     assert (facts["images"], facts["width"], facts["batch"]) == (20, 32, 16)
+    assert facts["corpora"] == ["celeba", "afectnet"]
+    assert "No corpus is called 'afectnet'. Did you mean 'affectnet'" in result.stderr
     with Pillow.open(sheet) as picture:
         assert picture.size == (8 * 32, 3 * 32)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
