@@ -53,7 +53,7 @@ def read_judged(folder: Path, split: str) -> Judged:
     """
     if split not in SPLITS:
         raise unknown("split to compare", split, SPLITS)
-    folder = run_folder(folder)
+    folder = run_folder(folder, "; or several seeds, with --seeds")
     path = folder / f"{split}.json"
     if not path.exists():
         there = [name for name in SPLITS if (folder / f"{name}.json").exists()]
@@ -84,12 +84,15 @@ def run_folders(folder: Path) -> list[Path]:
     return [folder] if _has_rows(folder) else inner
 
 
-def run_folder(folder: Path) -> Path:
-    """The folder of a run's rows: this one, or the only one in it that has rows; else an error that names them."""
+def run_folder(folder: Path, otherwise: str = "") -> Path:
+    """The folder of a run's rows: this one, or the only one in it that has rows.
+
+    UserError where there are several; it ends with what else they would be good for.
+    """
     found = run_folders(folder)
     if len(found) > 1:
         named = ", ".join(map(str, found))
-        raise UserError(f"{folder} holds {len(found)} runs, expected one of: {named}")
+        raise UserError(f"{folder} holds {len(found)} runs, expected one of: {named}{otherwise}")
     return found[0]
 
 
