@@ -78,14 +78,16 @@ class Line:
     @property
     def full_name(self) -> str:
         """System, profile and seed."""
-        return self.name if self.published else f"{self.system}@{self.profile} {self.seed_text or 'no seed'}"
+        if self.published:
+            return self.name
+        return f"{self.system}@{self.profile} {self.seed_text if self.seeds else f'seed {self.seed}'}"
 
     @property
     def seed_text(self) -> str:
-        """ "seed 0", "3 seeds", or "" for a published line."""
+        """What a table says in its column of seeds: "0", "3 seeds", or "" for a published line."""
         if self.seeds:
             return f"{len(self.seeds)} seeds"
-        return "" if self.seed is None else f"seed {self.seed}"
+        return "" if self.seed is None else str(self.seed)
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -184,7 +186,12 @@ def differences(lines: Iterable[Line]) -> dict[str, dict[str, list[Line]]]:
 
 def in_order(lines: Iterable[Line]) -> list[Line]:
     """Sorted by P, best first; equals by name, profile, seed and run."""
-    return sorted(lines, key=lambda o: (-o.p.value, o.name, o.profile, o.seed or 0, o.conditions, o.run))
+    return sorted(lines, key=rank)
+
+
+def rank(line: Line) -> tuple[Any, ...]:
+    """What a table is sorted by."""
+    return -line.p.value, line.name, line.profile, line.seeds, line.seed or 0, line.conditions, line.run
 
 
 def split_rank(split: str) -> tuple[int, str]:

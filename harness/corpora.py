@@ -17,6 +17,10 @@ from harness.weights import is_remote
 
 Contamination = Literal["in-sample", "held-out", "unknown"]
 VERDICTS: tuple[str, ...] = get_args(Contamination)
+NOTE = (
+    "Contamination: in-sample, the weights saw the judged data set or a corpus that shares recordings with it; "
+    "held-out, all that they saw is known and none of it does; unknown is not clean."
+)
 SIDECAR = "corpora"  # the field of a JSON beside a file of weights that names what they saw
 
 
@@ -56,6 +60,7 @@ CORPORA: Mapping[str, Corpus] = {
     "vggface2": Corpus("VGGFace2", source="Cao et al., FG 2018: still images of the web"),
     "voxceleb2": Corpus("VoxCeleb2", may_hold=YOUTUBE, source="Chung et al., Interspeech 2018: videos of YouTube"),
     # anything
+    "audioset": Corpus("AudioSet", may_hold=YOUTUBE, source="Gemmeke et al., ICASSP 2017: sound of YouTube videos"),
     "imagenet": Corpus("ImageNet", source="Deng et al., CVPR 2009: still images of the web"),
     "librispeech": Corpus("LibriSpeech", source="Panayotov et al., ICASSP 2015: read audio books"),
     "youtube-8m": Corpus("YouTube-8M", may_hold=YOUTUBE, source="Abu-El-Haija et al., arXiv:1609.08675"),
@@ -95,8 +100,8 @@ def of_weights(reference: str | None, known: Mapping[str, Sequence[str]]) -> tup
     """What weights saw, by how an option names them; None where nobody says.
 
     "random" saw nothing and "data:NAME" the images of NAME; `known` tells of published ones, by reference; a file of
-    the user's own may have a JSON of the same stem beside it whose field `corpora` says (`harness pretrain-mae --corpus`
-    writes it). UserError where that field is no list of names.
+    the user's own may have a JSON of the same stem beside it whose field `corpora` says (`harness pretrain-mae` writes
+    it). UserError where that field is no list of names.
     """
     if reference is None:
         return None

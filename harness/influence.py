@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from harness.metrics import MEAN_P, MEAN_T, REST_P, REST_T, Float64s, Metric, Stats
 
+FEW_SUMS = 12  # up to here the products of sums are quicker than influences
+
 
 def sums_of(metric: Metric, stats_GLk: Stats) -> Float64s:
     """sums_GLj: what the score is a function of, added up over recordings."""
@@ -82,12 +84,28 @@ def influence(sums_GLj: Float64s, gradient_Lj: Float64s) -> Float64s:
 def variance(weights_BG: NDArray[Any], sums_GLj: Float64s, gradient_BLj: Float64s) -> Float64s:
     """variance_BM of scores whose recording g was drawn `weights_BG[b, g]` times: squared influences, added up."""
     groups, labels, j = sums_GLj.shape
-    weights_BG = weights_BG.astype(np.float64)
+    weights_BG = np.asarray(weights_BG, dtype=np.float64)
+    of_label = _from_products if j <= FEW_SUMS else _from_influences
+    on_p_BG = gradient_BLj.reshape(len(gradient_BLj), -1) @ sums_GLj.reshape(groups, -1).T / labels
+    return np.column_stack([of_label(weights_BG, sums_GLj, gradient_BLj), _weighted_squares(weights_BG, on_p_BG)])
+
+
+def _from_products(weights_BG: Float64s, sums_GLj: Float64s, gradient_BLj: Float64s) -> Float64s:
+    """variance_BL by adding up the products of sums once: one pass over (B, G), for j (j + 1) / 2 numbers a label."""
+    groups, labels, j = sums_GLj.shape
     pairs = list(combinations_with_replacement(range(j), 2))
     products_GLq = np.stack([sums_GLj[..., a] * sums_GLj[..., b] for a, b in pairs], axis=-1)
     added_BLq = (weights_BG @ products_GLq.reshape(groups, -1)).reshape(-1, labels, len(pairs))
     twice = [1.0 if a == b else 2.0 for a, b in pairs]
     factors_BLq = np.stack([gradient_BLj[..., a] * gradient_BLj[..., b] for a, b in pairs], axis=-1) * twice
-    of_BL = np.clip((added_BLq * factors_BLq).sum(axis=-1), 0.0, None)
-    on_p_BG = gradient_BLj.reshape(len(gradient_BLj), -1) @ sums_GLj.reshape(groups, -1).T / labels
-    return np.column_stack([of_BL, (weights_BG * on_p_BG**2).sum(axis=1)])
+    return np.asarray(np.clip((added_BLq * factors_BLq).sum(axis=-1), 0.0, None))
+
+
+def _from_influences(weights_BG: Float64s, sums_GLj: Float64s, gradient_BLj: Float64s) -> Float64s:
+    """variance_BL from every recording's influence in every draw, label by label."""
+    columns = [gradient_BLj[:, i] @ sums_GLj[:, i].T for i in range(sums_GLj.shape[1])]
+    return np.stack([_weighted_squares(weights_BG, of_BG) for of_BG in columns], axis=-1)
+
+
+def _weighted_squares(weights_BG: Float64s, of_BG: Float64s) -> Float64s:
+    return np.asarray(np.einsum("bg,bg->b", weights_BG, of_BG * of_BG))  # of two factors einsum is quick, of three slow

@@ -23,7 +23,10 @@ from harness import hookspecs
 from harness.errors import UserError, unknown
 
 GROUP = "harness"
-NOUNS = ("tasks", "readers", "detectors", "encoders", "fusions", "partitions", "votes", "postprocessors", "pipelines")
+NOUNS = (
+    "tasks", "readers", "detectors", "encoders", "corpora", "fusions", "partitions", "votes", "postprocessors",
+    "pipelines",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,8 @@ class Plugins:
             for name in mapping:
                 if name in found:
                     other = found[name].plugin
-                    raise UserError(f"{noun[:-1]} {name!r} is provided twice: by {other!r} and by {impl.plugin_name!r}")
+                    what = noun.removesuffix("s")
+                    raise UserError(f"{what} {name!r} is provided twice: by {other!r} and by {impl.plugin_name!r}")
                 found[name] = Provided(name, impl.plugin_name, mapping)
         return found
 

@@ -54,10 +54,10 @@ def counts(stats_VLk: Stats, labels: Sequence[str]) -> list[Counts]:
 
 
 def confusion(cases: Iterable[Case], labels: int) -> NDArray[np.int64]:
-    """C_LL over labelled rows of a task whose rows have exactly one label."""
+    """C_LL over rows with a label and a prediction, of a task whose rows have exactly one label."""
     count_LL = np.zeros((labels, labels), dtype=np.int64)
     for case in cases:
-        known_R = ~np.isnan(case.target_RL).any(axis=1)
+        known_R = ~np.isnan(case.target_RL + case.scores_RL).any(axis=1)
         pair = case.target_RL[known_R].argmax(axis=1), case.scores_RL[known_R].argmax(axis=1)
         np.add.at(count_LL, pair, 1)
     return count_LL
@@ -73,10 +73,10 @@ def shares(count_LL: NDArray[np.int64], axis: int) -> list[list[float | None]]:
 
 
 def pairs(cases: Iterable[Case], label: int) -> tuple[Floats, Floats]:
-    """target_R and pred_R of one label, over its labelled rows."""
+    """target_R and pred_R of one label, over rows where both are known."""
     both = [(case.target_RL[:, label], case.scores_RL[:, label]) for case in cases]
     target_R, pred_R = (np.concatenate([one[i] for one in both]) for i in (0, 1))
-    known_R = ~np.isnan(target_R)
+    known_R = ~np.isnan(target_R + pred_R)
     return target_R[known_R], pred_R[known_R]
 
 

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from harness.board_rows import Score
 from harness.board_tables import printed
-from harness.pages.svg import drawing, path, percent, tag
+from harness.pages.svg import drawing, path, percent, short, tag
 
 Axis = tuple[float, float]
 ROUND = (0.05, 0.1, 0.2, 0.25, 0.5, 1.0)  # steps an axis may end on
@@ -30,6 +30,15 @@ def axis_of(scores: Iterable[Score], *, zero: bool = False) -> Axis:
 def _floor(value: float) -> int:
     """Floor, forgiving what binary fractions are off by."""
     return int((value + 1e-9) // 1)
+
+
+def tick(value: float, metric: str) -> str:
+    """The end of an axis, in the unit of printed scores.
+
+    >>> tick(0.45, "f1"), tick(-0.2, "ccc")
+    ('45', '-0.2')
+    """
+    return short(100 * value if metric == "f1" else value)
 
 
 def whisker(score: Score, metric: str, axis: Axis) -> Markup:

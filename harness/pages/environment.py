@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.board_tables import DAGGER, METRICS, printed
-from harness.pages.charts import share_bar
+from harness.pages.charts import share_bar, tick
 
 
 def render(template: str, words: Mapping[str, Any], *, style: str = "", script: str = "") -> bytes:
@@ -58,7 +58,7 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-FILTERS: dict[str, Callable[..., str]] = {"score": printed, "number": number, "duration": duration}
+FILTERS: dict[str, Callable[..., str]] = {"score": printed, "number": number, "duration": duration, "tick": tick}
 
 
 @cache

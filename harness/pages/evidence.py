@@ -27,7 +27,7 @@ from harness.types import Floats, Reader, TaskSpec, Video
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One judged video: what was predicted and what is true, scores_RL and target_RL (NaN where unlabelled)."""
+    """One judged video: scores_RL, NaN where others predicted nothing, and target_RL, NaN where unlabelled."""
 
     video: Video
     scores_RL: Floats
@@ -68,7 +68,6 @@ def read_evidence(
     *,
     plugins: Plugins,
     data: Mapping[str, str],
-    with_truth: bool = True,
     progress: Progress = silent,
 ) -> Evidence:
     """Everything a report of this run and split can show.
@@ -90,7 +89,7 @@ def read_evidence(
     truth, missing = None, ""
     if row["score"] is None:
         missing = "nothing was judged here: the labels of this split are not given"
-    elif with_truth:
+    else:
         try:
             truth = _truth(folder, names, row, plugins, data, progress)
         except (MissingData, UserError) as error:  # the page says so, and is made without

@@ -50,6 +50,7 @@ def report(evidence: Evidence, *, share: bool = False) -> bytes:
         "scenes": _scenes(row),
         "choices": [_choice(choice) for choice in row["choices"]],
         "coverage": _coverage(row["coverage"]),
+        "scored": _scored(row),
     }
     return render("report.html", words, style="report.css")
 
@@ -117,19 +118,16 @@ def _videos(evidence: Evidence, truth: Truth | None) -> dict[str, Any]:
     In a video-level task how well a video was met is its label, or near it: then nothing of it is shown without truth.
     """
     row = evidence.row
-    nothing: dict[str, Any] = {"worst": [], "best": [], "timelines": [], "measure": "", "n_videos": 0, "legend": []}
-    if not evidence.videos or (row["level"] == "video" and truth is None):
-        return nothing
-    met = from_worst(get(row["metric"]), evidence.stats_VLk, evidence.videos, evidence.groups)
-    middle = len(met) // 2
-    ends = min(SHOWN, middle)
-    shown = {"worst": met[0], "middle": met[middle], "best": met[-1]} if met else {}
+    hidden = not evidence.videos or (row["level"] == "video" and truth is None)
+    met = [] if hidden else from_worst(get(row["metric"]), evidence.stats_VLk, evidence.videos, evidence.groups)
+    ends = min(SHOWN, len(met) // 2)
+    ranks = {0: "worst", len(met) // 2: "middle", len(met) - 1: "best"} if met and truth else {}
     return {
         "measure": MEASURES.get(row["metric"], ERROR),
         "n_videos": len(met),
         "worst": met[:ends],
         "best": met[len(met) - ends :][::-1],
-        "timelines": [_timeline(rank, one, truth) for rank, one in shown.items()] if truth else [],
+        "timelines": [_timeline(rank, met[at], truth) for at, rank in ranks.items()] if truth else [],
         "legend": _legend(truth) if truth else [],
     }
 
@@ -137,8 +135,8 @@ def _videos(evidence: Evidence, truth: Truth | None) -> dict[str, Any]:
 def _timeline(rank: str, met: Met, truth: Truth) -> dict[str, Any]:
     case: Case = truth.cases[met.video]
     kind, labels = truth.task.kind, truth.task.labels
-    along = len(case.scores_RL) == case.video.frames
-    draw = timeline if truth.task.level == "frame" else bars
+    along = truth.task.level == "frame"
+    draw = timeline if along else bars
     return {
         "rank": rank,
         "met": met,
@@ -177,11 +175,21 @@ def _choice(choice: Mapping[str, Any]) -> dict[str, Any]:
     what = f"{choice['what']}: {len(scores)} tried, {choice['chosen']} chosen"
     return {
         **{name: choice[name] for name in ("what", "chosen", "by")},
-        "tried": len(scores),
         "candidates": choice.get("candidates", ()),
         "score": scores[at] if at is not None else None,
         "drawn": course(scores, at, what) if len(scores) > 1 else "",
     }
+
+
+def _scored(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Of predictions of others: what was read, by which rule, and where its frames are not those of the labels."""
+    told = {**row.get("scored", {}), **{key: value for key, value in row["coverage"].items() if key == "differences"}}
+    found = []
+    for key, value in told.items():
+        several = [f"{k} as {v}" for k, v in value.items()] if isinstance(value, Mapping) else value
+        text = "; ".join(map(str, several)) if isinstance(several, list) else str(several)
+        found += [(key.replace("_", " "), text)] if text else []
+    return found
 
 
 def _coverage(coverage: Mapping[str, Any]) -> list[tuple[str, int]]:

@@ -31,7 +31,6 @@ class Row:
 
     name: str
     drawn: Markup
-    thin: bool = False
 
 
 def timeline(case: Case, kind: Kind, labels: Sequence[str]) -> list[Row]:
@@ -39,16 +38,12 @@ def timeline(case: Case, kind: Kind, labels: Sequence[str]) -> list[Row]:
     if kind.name == "continuous":
         columns = zip(labels, case.scores_RL.T, case.target_RL.T, strict=True)
         return [Row(label, _curves(pred_R, target_R, kind, label)) for label, pred_R, target_R in columns]
-    known_R = ~np.isnan(case.target_RL).all(axis=1)
-    decided_RL = kind.decide(case.scores_RL)
     if kind.name == "one_of":
-        rows = {
-            "predicted": decided_RL.argmax(axis=1),
-            "true": np.where(known_R, np.nan_to_num(case.target_RL).argmax(axis=1), -1),
-        }
-        return [Row(name, _ribbon(of_R, labels, f"{name} labels over time"), thin=True) for name, of_R in rows.items()]
+        rows = {"predicted": _classes(case.scores_RL), "true": _classes(case.target_RL)}
+        return [Row(name, _ribbon(of_R, labels, f"{name} labels over time")) for name, of_R in rows.items()]
+    decided_RL = kind.decide(case.scores_RL)
     shown = [i for i in range(len(labels)) if decided_RL[:, i].any() or (case.target_RL[:, i] == 1).any()]
-    return [Row(labels[i], _pair(decided_RL[:, i], case.target_RL[:, i], labels[i]), thin=True) for i in shown]
+    return [Row(labels[i], _pair(decided_RL[:, i], case.target_RL[:, i], labels[i])) for i in shown]
 
 
 def bars(case: Case, kind: Kind, labels: Sequence[str]) -> list[Row]:
@@ -56,12 +51,12 @@ def bars(case: Case, kind: Kind, labels: Sequence[str]) -> list[Row]:
     axis = (kind.low, kind.high)
     rows = []
     for label, score, target in zip(labels, case.scores_RL[0].tolist(), case.target_RL[0].tolist(), strict=True):
-        at = percent(target, *axis)
-        shapes = [
-            tag("line", class_="rule", x1="0%", x2="100%", y1="50%", y2="50%"),
-            tag("rect", class_="bar", x="0%", width=percent(score, *axis), y="20%", height="60%", rx=1.5),
-            tag("line", class_="truth", x1=at, x2=at, y1="5%", y2="95%"),
-        ]
+        shapes = [tag("line", class_="rule", x1="0%", x2="100%", y1="50%", y2="50%")]
+        if not np.isnan(score):
+            shapes.append(tag("rect", class_="bar", x="0%", width=percent(score, *axis), y="20%", height="60%", rx=1.5))
+        if not np.isnan(target):
+            at = percent(target, *axis)
+            shapes.append(tag("line", class_="truth", x1=at, x2=at, y1="5%", y2="95%"))
         rows.append(Row(label, drawing(f"{label}: predicted {score:.3f}, true {target:.3f}", shapes, class_="bars")))
     return rows
 
@@ -90,6 +85,11 @@ def thumbnails(case: Case, reader: Reader) -> list[tuple[str, str]]:
 def hue(index: int, labels: int) -> str:
     """The colour of one class of several: hues evenly apart, every second one lighter (see `templates/base.css`)."""
     return f"--hue:{round(360 * index / labels + 25) % 360};--lift:{index % 2}"
+
+
+def _classes(values_RL: Floats) -> NDArray[Any]:
+    """The class of each row, -1 where nothing is known."""
+    return np.where(np.isnan(values_RL).any(axis=1), -1, np.nan_to_num(values_RL).argmax(axis=1))
 
 
 def _curves(pred_R: Floats, target_R: Floats, kind: Kind, label: str) -> Markup:

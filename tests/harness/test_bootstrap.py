@@ -313,18 +313,6 @@ def test_systems_judged_on_other_rows_cannot_be_compared() -> None:
 # -- draws ---------------------------------------------------------------------------------------
 
 
-def test_weights_are_multinomial_counts_whatever_the_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    counts_BG = all_weights(40, 3000, seed=7)
-    assert (counts_BG.sum(axis=1) == 40).all()
-    assert counts_BG.mean(axis=0) == pytest.approx(np.ones(40), abs=0.1)
-    assert counts_BG.var(axis=0) == pytest.approx(np.full(40, 39 / 40), abs=0.15)
-    monkeypatch.setattr(bootstrap, "CHUNK", 999)
-    np.testing.assert_array_equal(all_weights(40, 3000, seed=7), counts_BG)
-    np.testing.assert_array_equal(all_weights(40, 100, seed=7), counts_BG[:100])
-    assert (all_weights(40, 100, seed=8) != counts_BG[:100]).any()
-    assert (all_weights(40, 100, seed=7, fold=1) != counts_BG[:100]).any()
-
-
 def test_one_recording_gives_no_width_and_none_is_an_error() -> None:
     rows = [("only", *rest) for _, *rest in world("f1", videos=3)]
     f1 = metrics.get("f1")

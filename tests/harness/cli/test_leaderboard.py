@@ -180,3 +180,32 @@ def test_rows_that_are_not_what_their_statistics_give_fail_the_check_until_judge
         board("--check")
     assert "judged again: leaderboards/records/demo/expr/linear@demo/official.json" in board("--rejudge").stderr
     assert "1 of 1 rows are what their statistics give" in board("--check").stderr
+
+
+def test_a_page_of_every_split_is_written_where_it_is_asked_for(make_run: MakeRun, here: Path):
+    make_run("official", "fold-1", system="strong", run="r1", skill=0.9)
+    (make_run("official", system="weak", run="r2", skill=0.1) / "report.html").write_text("")
+    done = board("--html", "site")
+    assert f"page in {Path('site/index.html')}" in done.stderr
+    page = (here / "site/index.html").read_text()
+    assert "Split fold-1" in page
+    assert page.count('class="tie" data-value="a"') == 2  # three recordings tell nothing apart
+    assert '<a href="../runs/expr/weak%40demo/r2/report.html">' in page
+
+
+def test_a_page_of_a_choice_of_rows_has_those_alone(make_run: MakeRun, here: Path):
+    make_run("official", system="mine", run="r1")
+    make_run("official", run="r2", data={"name": "aff-wild2"})
+    board("--html", "site", "--data", "demo")
+    page = (here / "site/index.html").read_text()
+    assert "mine" in page
+    assert "aff-wild2" not in page
+    with pytest.raises(MissingData, match="No rows of split 'folds-mean'"):
+        board("--html", "elsewhere", "--split", "folds-mean")
+    assert not (here / "elsewhere").exists()
+
+
+def test_a_check_writes_no_page(make_run: MakeRun):
+    make_run("official")
+    with pytest.raises(UserError, match="--check writes nothing: leave out --html"):
+        board("--check", "--html", "site")

@@ -19,6 +19,8 @@ FLAGS = (
 
 QUICK = {"adapt.image": None, "fit.epochs": 2}  # what is predicted matters little here
 
+READ = "return location.href === arguments[0] && document.readyState === 'complete'"
+
 
 class Browser:
     """One window."""
@@ -26,11 +28,21 @@ class Browser:
     def __init__(self, driver: Any) -> None:
         self.driver = driver
 
-    def open(self, path: Path) -> None:
-        """Open a file from disk; what was logged before is forgotten."""
+    def open(self, path: Path, width: int = 1280) -> None:
+        """Open a file from disk on a screen of this many CSS pixels.
+
+        What was logged before, the browser's own first page too, is forgotten.
+        """
+        from selenium.webdriver.support.wait import WebDriverWait
+
+        self.driver.get("about:blank")
+        size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         for log in ("browser", "performance"):
             self.driver.get_log(log)
         self.driver.get(path.resolve().as_uri())
+        # on a busy machine `get` was seen to come back from a page half read
+        WebDriverWait(self.driver, 60).until(lambda driver: driver.execute_script(READ, path.resolve().as_uri()))
 
     def run(self, script: str, *arguments: Any) -> Any:
         """What a script returns."""
@@ -55,11 +67,6 @@ class Browser:
 
     def click(self, selector: str) -> None:
         self.run("document.querySelector(arguments[0]).click()", selector)
-
-    def resize(self, width: int) -> None:
-        """Be a screen of this many CSS pixels."""
-        size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
     def complaints(self) -> list[str]:
         """Errors and warnings on the console since `open`."""

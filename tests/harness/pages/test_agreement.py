@@ -26,9 +26,10 @@ def test_counts_are_those_of_the_metric():
     assert (second.precision, second.recall) == (None, None)
 
 
-def test_confusion_counts_labelled_rows_by_truth_and_decision():
+def test_confusion_counts_rows_with_label_and_prediction_by_truth_and_decision():
     nan = np.nan
-    one = case([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.6, 0.4]], [[1, 0], [1, 0], [0, 1], [nan, nan]])
+    scores = [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.6, 0.4], [nan, nan]]
+    one = case(scores, [[1, 0], [1, 0], [0, 1], [nan, nan], [0, 1]])
     count_LL = confusion([one, one], 2)
     assert count_LL.tolist() == [[2, 2], [2, 0]]
     assert shares(count_LL, axis=1) == [[0.5, 0.5], [1.0, 0.0]]
@@ -41,7 +42,7 @@ def test_what_never_occurs_has_no_share():
 
 
 def test_pairs_leave_unlabelled_rows_out_label_by_label():
-    target_R, pred_R = pairs([case([[0.1, 0.2], [0.3, 0.4]], [[1, np.nan], [0, 0.5]])], 1)
+    target_R, pred_R = pairs([case([[0.1, 0.2], [0.3, 0.4], [0, np.nan]], [[1, np.nan], [0, 0.5], [0, 0.1]])], 1)
     assert (target_R.tolist(), pred_R.tolist()) == ([0.5], [pytest.approx(0.4)])
 
 

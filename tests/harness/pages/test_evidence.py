@@ -58,11 +58,6 @@ def test_other_data_under_the_same_name_is_not_the_truth(evidence: Make, tiny: A
     assert "not what the run was judged on" in found.missing
 
 
-def test_truth_is_not_read_where_it_is_not_wanted(evidence: Make):
-    found = evidence(with_truth=False)
-    assert (found.truth, found.missing) == (None, "")
-
-
 def test_a_run_without_its_predictions_is_shown_without_truth(evidence: Make, tiny: Any):
     folder = evidence().folder
     (folder / "official.parquet").unlink()

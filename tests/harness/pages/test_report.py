@@ -86,6 +86,17 @@ def test_the_test_split_has_a_page_without_scores(evidence: Make):
     assert b"the labels of this split are not given" in page
 
 
+def test_predictions_of_others_say_what_was_read(evidence: Make):
+    found = evidence("colour")
+    scored = {"source": "theirs.csv", "policy": "strict", "renamed": {"Happy": "red"}, "notes": []}
+    coverage = {**found.row["coverage"], "missing_rows": 7, "differences": ["video 23: 9,857 rows, 10,867 labelled"]}
+    row = {**found.row, "scored": scored, "coverage": coverage}
+    text = report(dataclasses.replace(found, row=row)).decode()
+    for fact in ("theirs.csv", "strict", "Happy as red", "video 23: 9,857 rows", "missing rows</dt><dd>7"):
+        assert fact in text
+    assert "notes</dt>" not in text
+
+
 def test_equal_runs_give_equal_bytes(evidence: Make):
     found = evidence("mood")
     assert report(found) == report(found)
@@ -104,8 +115,7 @@ def hostile(found: Evidence) -> Evidence:
 def test_in_a_browser_nothing_is_asked_for_and_nothing_runs(evidence: Make, browser: Any, tmp_path: Path, width: int):
     path = tmp_path / "report.html"
     path.write_bytes(report(hostile(evidence("colour"))))
-    browser.resize(width)
-    browser.open(path)
+    browser.open(path, width)
     assert browser.requests() == {path.as_uri()}
     assert browser.complaints() == []
     assert browser.texts("h1") == [f"{SCRIPT}@paper"]

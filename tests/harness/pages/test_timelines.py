@@ -30,6 +30,16 @@ def test_one_label_is_two_ribbons_with_a_gap_where_nothing_is_labelled():
     assert re.findall(stretches, true.drawn) == [("0", "250", "a"), ("500", "500", "b")]
 
 
+def test_rows_that_nobody_predicted_are_gaps():
+    one = case([[NAN, NAN], [0.2, 0.8]], [[1, 0], [1, 0]])
+    predicted, _ = timeline(one, ONE_OF, ["a", "b"])
+    assert re.findall(r'x="(\d+)" width="(\d+)"', predicted.drawn) == [("500", "500")]
+    (row,) = timeline(one, ANY_OF, ["a", "b"])[1:]
+    assert re.findall(r'class="(\w+)" d="M([\d.]+)', row.drawn) == [("bar", "500.0")]
+    (clip,) = bars(case([[NAN]], [[0.5]]), continuous("pearson", 0, 1), ["a"])
+    assert 'class="bar"' not in clip.drawn
+
+
 def test_several_labels_have_a_row_each_decision_above_truth_and_idle_ones_none():
     rows = timeline(case([[0.9, 0.1, 0], [0.1, 0.1, 0]], [[0, 1, 0], [0, NAN, 0]]), ANY_OF, ["a", "b", "c"])
     assert [row.name for row in rows] == ["a", "b"]
