@@ -63,14 +63,13 @@ def test_what_a_file_s_name_says_is_shown_not_run(audit: dict[str, Any]) -> None
     assert html.count("&lt;script&gt;") >= 8
 
 
-@pytest.mark.parametrize("width", [380, 1280])
+@pytest.mark.parametrize("width", [390, 1280])
 def test_in_a_browser_it_fits_and_nothing_is_asked_for(
     audit: dict[str, Any], browser: Any, tmp_path: Path, width: int
 ) -> None:
     path = tmp_path / "audit.html"
     path.write_bytes(page([audit], {}))
-    browser.resize(width)
-    browser.open(path)
+    browser.open(path, width)
     assert browser.requests() == {path.as_uri()}
     assert browser.complaints() == []
     assert browser.texts("h1") == ["made"]
