@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.duplicates import SAME, duplicates
+from harness.duplicates import duplicates
 from harness.inventory import count_labels, fold_numbers, inventory
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def findings(found: dict[str, Any], alike: dict[str, Any]) -> list[str]:
 
 def _leaks(found: dict[str, Any]) -> list[str]:
     return [
-        f"{_many(overlap['recordings'], 'recording')} on the {one} side and on the {other} side: "
+        f"{_many(len(overlap['recordings']), 'recording')} on the {one} side and on the {other} side: "
         f"{_some(overlap['recordings'])}" + (" (--dedupe trains without)" if one == "train" else "")
         for overlap in found["overlap"]
         for one, other in [overlap["sides"]]
@@ -44,15 +44,12 @@ def _leaks(found: dict[str, Any]) -> list[str]:
 
 def _duplicates(alike: dict[str, Any]) -> list[str]:
     lines = []
-    for across in alike["across"]:
-        pairs = [one for one in alike["pairs"] if across in one["across"] and not one["same_recording"]]
-        same = [one for one in pairs if one["likeness"] >= SAME]
-        if same:
-            first, second = same[0]["videos"]
-            lines.append(
-                f"{_many(same, 'pair')} of videos of different recordings share pictures across {across}; "
-                f"most: {first} and {second}, {max(same[0]['frames']):,} frames"
-            )
+    for across, count in alike["across"].items():
+        if count["one_picture"]:
+            told = (one for one in alike["pairs"] if across in one["across"])  # the first LISTED of all across
+            most = [f"; most: {' and '.join(one['videos'])}, {max(one['frames']):,} frames" for one in told][:1]
+            pairs = f"{_many(count['one_picture'], 'pair')} of videos of different recordings"
+            lines.append("".join([f"{pairs} share pictures across {across}", *most]))
     if alike["flat_frames"]:
         lines.append(f"{alike['flat_frames']:,} face images show one tone and nothing else")
     return lines
@@ -93,8 +90,8 @@ def _images(found: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _many(things: Sequence[Any], noun: str) -> str:
-    return f"{len(things):,} {noun}{'s' * (len(things) != 1)}"
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def _some(names: Sequence[str]) -> str:

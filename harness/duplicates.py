@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
     from harness.store import Store
     from harness.types import Video, View
 
-LISTED = 200  # pairs of videos that are told; all are counted
+LOOKED = 10_000  # pairs of videos whose closest frames are opened: a minute
+LISTED = 200  # pairs of videos that are told
 LIKENESS = 64  # grey pixels a side that sample frames are compared by
 SAME = 0.95  # a likeness from which on two frames are called one picture
 
@@ -35,23 +38,30 @@ def duplicates(
     """Frames at most `distance` bits of 64 apart, of videos on different sides or in different folds (`fold_of`).
 
     Frames of one recording on one side resemble each other and are not compared. `across` counts pairs of videos by
-    what they lie across ("train/valid", ..., "folds"). `pairs` tells the LISTED ones that share most frames, the same
-    pictures first: how many of each resemble one of the other, and up to three samples with their `likeness`.
+    what they lie across ("train/valid", ..., "folds"), and those of different recordings whose closest frames are one
+    picture. `pairs` tells LISTED pairs: such first, then one picture of one recording, then mere likeness, each in
+    the order of how many frames resemble one of the other; with up to three samples and their `likeness`.
     """
     reader, videos = source.reader, source.reader.videos()
     frames = hash_frames(reader, videos, store, progress, threads=threads)
     places = places_of(videos, fold_of)
     found = near.find(frames, places, distance, progress)
-    view = reader.view()
-    told = [_told(one, videos, places, view, f"{source.root.path}/") for one in progress(found[:LISTED], "see samples")]
+    see = partial(_seen, videos=videos, places=places, view=reader.view())
+    seen = [see(one) for one in progress(found[:LOOKED], "open the closest frames")]
+    seen.sort(key=lambda pair: (not pair.one_picture, pair.same_recording))
     across = [_across(videos, places, *one.videos) for one in found]
+    names = [*map("/".join, PAIRS), "folds"]
+    new = [pair.across for pair in seen if pair.one_picture and not pair.same_recording]
     return {
         "distance": distance,
         "frames": len(frames.hash_N),
         "flat_frames": frames.flat,
         "video_pairs": len(found),
-        "across": {name: sum(name in names for names in across) for name in (*map("/".join, PAIRS), "folds")},
-        "pairs": sorted(told, key=lambda pair: pair["likeness"] < SAME),
+        "across": {
+            name: {"pairs": sum(name in one for one in across), "one_picture": sum(name in one for one in new)}
+            for name in names
+        },
+        "pairs": [_told(pair, reader.view(), f"{source.root.path}/") for pair in seen[:LISTED]],
     }
 
 
@@ -74,31 +84,52 @@ def likeness(view: View, one: tuple[Video, int], other: tuple[Video, int]) -> fl
     return round(float(np.corrcoef(pixels[0].ravel(), pixels[1].ravel())[0, 1]), 3)
 
 
-def _told(one: Alike, videos: Sequence[Video], places: Places, view: View, root: str) -> dict[str, Any]:
-    first, second = (videos[place] for place in one.videos)
-    like = [likeness(view, (first, a), (second, b)) for a, b, _ in one.samples]
-    samples = [
-        {"frames": [_frame_name(view, first, a, root), _frame_name(view, second, b, root)], "bits": bits, "likeness": r}
-        for (a, b, bits), r in zip(one.samples, like, strict=True)
-    ]
+@dataclass(frozen=True)
+class _Seen:
+    """Two videos that share frames, what they lie across, and how alike their closest frames really are."""
+
+    alike: Alike
+    videos: tuple[Video, Video]
+    across: tuple[str, ...]
+    likeness: float
+
+    @property
+    def same_recording(self) -> bool:
+        return self.videos[0].group == self.videos[1].group
+
+    @property
+    def one_picture(self) -> bool:
+        return self.likeness >= SAME
+
+
+def _seen(alike: Alike, *, videos: Sequence[Video], places: Places, view: View) -> _Seen:
+    one, other = (videos[place] for place in alike.videos)
+    closest = [likeness(view, (one, a), (other, b)) for a, b, _ in alike.samples]
+    return _Seen(alike, (one, other), _across(videos, places, *alike.videos), max(closest))
+
+
+def _told(pair: _Seen, view: View, root: str) -> dict[str, Any]:
+    first, second = pair.videos
     return {
         "videos": [first.key, second.key],
-        "same_recording": first.group == second.group,
-        "across": _across(videos, places, *one.videos),
-        "frames": list(one.frames),
+        "same_recording": pair.same_recording,
+        "across": list(pair.across),
+        "frames": list(pair.alike.frames),
         "of": [int(first.face_F.sum()), int(second.face_F.sum())],
-        "bits": one.distance,
-        "likeness": max(like),
-        "samples": samples,
+        "bits": pair.alike.distance,
+        "likeness": pair.likeness,
+        "samples": [
+            [_frame_name(view, first, a, root), _frame_name(view, second, b, root)] for a, b, _ in pair.alike.samples
+        ],
     }
 
 
-def _across(videos: Sequence[Video], places: Places, one: int, other: int) -> list[str]:
+def _across(videos: Sequence[Video], places: Places, one: int, other: int) -> tuple[str, ...]:
     """What two videos lie across: their two sides where these differ, "folds" where their folds do."""
     sides = sorted({videos[one].side, videos[other].side}, key=SIDES.index)
     folds = places.fold_V[[one, other]].tolist()
     across_folds = min(folds) >= 0 and folds[0] != folds[1]
-    return [*(["/".join(sides)] if len(sides) > 1 else []), *(["folds"] if across_folds else [])]
+    return (*(["/".join(sides)] if len(sides) > 1 else []), *(["folds"] if across_folds else []))
 
 
 def _frame_name(view: View, video: Video, frame: int, root: str) -> str:

@@ -26,7 +26,7 @@ Integers = NDArray[np.int64]
 AGREE = 3  # blocks
 FARTHEST = 6  # bits: beyond it, keys get so short that too many hashes share one
 AT_ONCE = 1 << 21  # pairs compared at a time
-MOST = 10_000_000  # frames that resemble a video, some 500 MB: so many only where everything looks alike
+MOST = 10_000_000  # frames that resemble a video, under 1 GB: so many only where everything looks alike
 SAMPLES = 3
 SCATTER = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio (Knuth, "Sorting and Searching", Sec. 6.4)
 

@@ -52,7 +52,7 @@ def _ask_plugins() -> None:
 
 @click.group(cls=_Extended)
 def data() -> None:
-    """Look at data sets, list folds, write the demo world."""
+    """Look at data sets, audit them, list folds, write the demo world."""
 
 
 data.add_command(audit)

@@ -19,14 +19,9 @@ def part(**counts: Any) -> dict[str, Any]:
     return {"partly_invalid_rows": None, "valid_rows_without_face": 0, "faceless_videos": 0, "labels": {}, **counts}
 
 
-def pair(videos: list[str], likeness: float, *, same: bool = False) -> dict[str, Any]:
-    told = {"videos": videos, "across": ["train/valid"], "frames": [3, 1200]}
-    return {**told, "same_recording": same, "likeness": likeness}
-
-
 def told(alike: dict[str, Any] | None = None, **found: Any) -> list[str]:
     nothing: dict[str, Any] = {"overlap": [], "sides": {}, "images_against_rows": []}
-    return findings({**nothing, **found}, alike or {"across": {"train/valid": 0}, "pairs": [], "flat_frames": 0})
+    return findings({**nothing, **found}, alike or {"across": {}, "pairs": [], "flat_frames": 0})
 
 
 def test_nothing_wrong_says_nothing() -> None:
@@ -45,17 +40,22 @@ def test_recordings_on_two_sides_are_named() -> None:
     ]
 
 
-def test_pictures_shared_by_different_recordings_are_told_those_of_one_and_of_strangers_are_not() -> None:
+def test_pictures_shared_by_different_recordings_are_told_mere_likeness_is_not() -> None:
     pairs = [
-        pair(["train/a", "valid/a"], 1.0, same=True),
-        pair(["train/b", "valid/c"], 0.99),
-        pair(["train/d", "valid/e"], 0.97),
-        pair(["train/f", "valid/g"], 0.7),
+        {"videos": ["train/b", "train/c"], "across": ["folds"], "frames": [3, 1200]},
+        {"videos": ["train/d", "valid/e"], "across": ["train/valid", "folds"], "frames": [30, 20]},
     ]
-    alike = {"across": {"train/valid": 4, "folds": 0}, "pairs": pairs, "flat_frames": 1234}
+    across = {
+        "train/valid": {"pairs": 9, "one_picture": 1},
+        "valid/test": {"pairs": 7, "one_picture": 0},
+        "folds": {"pairs": 4, "one_picture": 2},
+    }
+    alike = {"across": across, "pairs": pairs, "flat_frames": 1234}
     assert told(alike) == [
-        "2 pairs of videos of different recordings share pictures across train/valid; "
-        "most: train/b and valid/c, 1,200 frames",
+        "1 pair of videos of different recordings share pictures across train/valid; "
+        "most: train/d and valid/e, 30 frames",
+        "2 pairs of videos of different recordings share pictures across folds; "
+        "most: train/b and train/c, 1,200 frames",
         "1,234 face images show one tone and nothing else",
     ]
 

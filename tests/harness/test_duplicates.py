@@ -56,20 +56,24 @@ def found(tmp_path: Path, reader: Any, fold_of: dict[str, int] | None = None, **
 def test_shared_pictures_are_told_by_pairs_of_videos(tmp_path: Path) -> None:
     reader = Made(train__a=[1, 2, 3, 4], train__b=[5, 6], valid__c=[1003, 1004, 7], test__d=[6])
     answer = found(tmp_path, reader)
-    assert answer["across"] == {"train/valid": 1, "train/test": 1, "valid/test": 0, "folds": 0}
+    once, never = {"pairs": 1, "one_picture": 1}, {"pairs": 0, "one_picture": 0}
+    assert answer["across"] == {"train/valid": once, "train/test": once, "valid/test": never, "folds": never}
     assert (answer["frames"], answer["video_pairs"]) == (10, 2)
     first, second = answer["pairs"]
     assert (first["videos"], first["frames"], first["of"]) == (["train/a", "valid/c"], [2, 2], [4, 3])
     assert (second["videos"], second["frames"], second["bits"]) == (["test/d", "train/b"], [1, 1], 0)
     assert first["across"] == ["train/valid"]
-    assert first["samples"][0]["frames"] in (["a, frame 2", "c, frame 0"], ["a, frame 3", "c, frame 1"])
+    assert first["samples"][0] in (["a, frame 2", "c, frame 0"], ["a, frame 3", "c, frame 1"])
     assert min(one["likeness"] for one in answer["pairs"]) > SAME
 
 
 def test_folds_part_recordings_and_a_recording_on_two_sides_is_said_to_be_one(tmp_path: Path) -> None:
     reader = Made(train__a_left=[1], train__a_right=[1], train__b=[1], valid__a=[1])
     folds = {"train/a_left": 0, "train/a_right": 0, "train/b": 1, "valid/a": 0}
-    pairs = {tuple(one["videos"]): one for one in found(tmp_path, reader, folds)["pairs"]}
+    answer = found(tmp_path, reader, folds)
+    assert answer["across"]["train/valid"] == {"pairs": 3, "one_picture": 1}
+    assert [one["same_recording"] for one in answer["pairs"]] == [False, False, False, True, True]
+    pairs = {tuple(one["videos"]): one for one in answer["pairs"]}
     assert {names: (one["across"], one["same_recording"]) for names, one in pairs.items()} == {
         ("train/a_left", "train/b"): (["folds"], False),
         ("train/a_right", "train/b"): (["folds"], False),
@@ -87,13 +91,14 @@ def test_the_same_picture_comes_before_strangers_whose_hashes_meet(
     answer = found(tmp_path, Made(train__a=[1, 2, 3], valid__b=[4, 5], valid__c=[3]))
     assert [one["videos"][1] for one in answer["pairs"]] == ["valid/c", "valid/b"]
     assert [one["likeness"] > SAME for one in answer["pairs"]] == [True, False]
+    assert answer["across"]["train/valid"] == {"pairs": 2, "one_picture": 1}
 
 
 def test_files_are_named_where_the_view_tells_them(tmp_path: Path) -> None:
     reader = Made(train__a=[1], valid__b=[1])
     reader.image_path = lambda video, frame: f"/data/crops/{video.id}/{frame + 1:05d}.jpg"  # type: ignore[attr-defined]
     (pair,) = found(tmp_path, reader)["pairs"]
-    assert pair["samples"][0]["frames"] == ["crops/a/00001.jpg", "crops/b/00001.jpg"]
+    assert pair["samples"][0] == ["crops/a/00001.jpg", "crops/b/00001.jpg"]
 
 
 def test_likeness_is_a_correlation_of_pixels() -> None:
