@@ -208,7 +208,7 @@ def _scored(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     for key, value in told.items():
         several = [f"{k} as {v}" for k, v in value.items()] if isinstance(value, Mapping) else value
         text = "; ".join(map(str, several)) if isinstance(several, list) else str(several)
-        found += [(key.replace("_", " "), text)] if text else []
+        found += [(key.replace("_", " "), text)] if text and value is not None else []
     return found
 
 

@@ -108,13 +108,14 @@ def test_the_test_split_has_a_page_without_scores(evidence: Make):
 
 def test_predictions_of_others_say_what_was_read(evidence: Make):
     found = evidence("colour")
-    scored = {"source": "theirs.csv", "policy": "strict", "renamed": {"Happy": "red"}, "notes": []}
+    scored = {"source": "theirs.csv", "policy": "strict", "renamed": {"Happy": "red"}, "notes": [], "first_frame": None}
     coverage = {**found.row["coverage"], "missing_rows": 7, "differences": ["video 23: 9,857 rows, 10,867 labelled"]}
     row = {**found.row, "scored": scored, "coverage": coverage}
     text = report(dataclasses.replace(found, row=row)).decode()
     for fact in ("theirs.csv", "strict", "Happy as red", "video 23: 9,857 rows", "missing rows</dt><dd>7"):
         assert fact in text
     assert "notes</dt>" not in text
+    assert "first frame" not in text
 
 
 def test_equal_runs_give_equal_bytes(evidence: Make):
