@@ -1,8 +1,8 @@
 """Boards: from lines to the files of `leaderboards/`, and their comparison with what lies there.
 
-Per data set and task one page of systems (one split, sorted by P, never a bare rank) and one page per system in the
-paper's layout (official, fold-1 .. fold-5, folds mean, folds pooled); over all of them `README.md` (see
-`harness.board_overview`). No table mixes two kinds of data.
+Per data set and task one page of systems (one split, sorted by P, with tie groups and never a bare rank) and one page
+per system in the paper's layout (official, fold-1 .. fold-5, folds mean, folds pooled); over all of them `README.md`
+(see `harness.board_overview`). No table mixes two kinds of data.
 """
 
 from __future__ import annotations
@@ -10,12 +10,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby, product
 from pathlib import Path
 from typing import Any
 
 from harness.board_rows import DEMO, Line, differences, in_order, split_rank
+from harness.board_seeds import NOTE as SEEDS_NOTE
 from harness.board_tables import BEGINNINGS, SUFFIXES, Page, Table, render
+from harness.board_ties import NOTE as TIES_NOTE
+from harness.corpora import NOTE as CONTAMINATION_NOTE
 from harness.errors import HarnessError
 from harness.published import TRACKS
 
@@ -29,14 +33,17 @@ AS_PUBLISHED = (
     "Published scores are what their authors report; they come without an interval and were not judged by this harness."
 )
 OTHER_FOLDS = "The papers publish no fold lists: their folds are not the folds of this harness."
+ONLY = "A choice of rows: those whose contamination is {}."
 TEST_NOTE = "The organisers keep these labels: only published results exist, and nothing here was judged on this set."
 
 
-def files(lines: Sequence[Line], *, split: str = "official", formats: Iterable[str] = ("md",)) -> dict[str, bytes]:
-    """Every page's content by relative path, the combined one aside."""
+def files(
+    lines: Sequence[Line], *, split: str = "official", formats: Iterable[str] = ("md",), only: Sequence[str] = ()
+) -> dict[str, bytes]:
+    """Every page's content by relative path, the combined one aside; each says so where it has `only` some verdicts."""
     kinds = list(formats)
     made: dict[str, bytes] = {}
-    for page in pages(lines, split):
+    for page in pages(lines, split, only):
         for kind in kinds:
             path = page.path + SUFFIXES[kind]
             if path in made:
@@ -45,15 +52,16 @@ def files(lines: Sequence[Line], *, split: str = "official", formats: Iterable[s
     return made
 
 
-def pages(lines: Sequence[Line], split: str = "official") -> list[Page]:
+def pages(lines: Sequence[Line], split: str = "official", only: Sequence[str] = ()) -> list[Page]:
     """Every page of these lines. Another split than official gives pages of tasks alone, in a folder of its own."""
+    choice = (ONLY.format(" or ".join(only)),) if only else ()
     made: list[Page] = []
     for (data, (_, task)), of_task in grouped(lines, lambda line: (line.data, task_rank(line.task))):
         systems = by_system(of_task) if split == "official" else {}
         page = _task_page(data, task, of_task, split, sorted(systems))
         made += [page] if page.tables else []
         made += [_system_page(data, task, system, some) for system, some in sorted(systems.items())]
-    return made
+    return [replace(page, intro=(*page.intro, *choice)) for page in made]
 
 
 def changed_files(
@@ -82,7 +90,7 @@ def by_system(lines: Iterable[Line]) -> dict[str, list[Line]]:
     """Lines of each system with a page of its own: its runs, and what a paper reports on more than one split."""
     systems: dict[str, list[Line]] = {}
     for line in lines:
-        if line.split != TEST and line.system:
+        if line.split != TEST and line.system and not line.seeds:
             systems.setdefault(line.system, []).append(line)
     return {name: some for name, some in systems.items() if _own(some) or len({line.split for line in some}) > 1}
 
@@ -120,7 +128,7 @@ def _task_page(data: str, task: str, lines: Sequence[Line], split: str, systems:
     on_test = [line for line in lines if line.split == TEST and line.published]
     if on_test and split == "official":
         title = "The organisers' test set, published scores only"
-        tables.append(Table(title, "systems", tuple(in_order(on_test)), (TEST_NOTE,)))
+        tables.append(Table(title, "systems", tuple(in_order(on_test)), (TEST_NOTE, CONTAMINATION_NOTE)))
     name = file_name(task)
     folder = file_name(data) + ("" if split == "official" else f"/{split}")
     links = tuple((system, f"{name}.{file_name(system)}.md") for system in systems)
@@ -149,7 +157,9 @@ def _notes(lines: Sequence[Line]) -> tuple[str, ...]:
     """What a table must not keep quiet."""
     remarks = dict.fromkeys(remark for line in in_order(lines) for remark in line.remarks)
     notes = sorted(remarks, key=lambda remark: not remark.startswith("Intervals"))
-    notes += [*_conditions(lines), *_several_runs(lines)]
+    notes += [SEEDS_NOTE] if any(line.seeds for line in lines) else []
+    notes += [TIES_NOTE] if any(line.best is not None for line in lines) else []
+    notes += [*_conditions(lines), *_several_runs(lines), CONTAMINATION_NOTE]
     published = [line for line in lines if line.published]
     notes += [AS_PUBLISHED] if published else []
     notes += [OTHER_FOLDS] if any(line.split.startswith("fold") for line in published) else []
@@ -168,7 +178,8 @@ def _conditions(lines: Sequence[Line]) -> list[str]:
 def _several_runs(lines: Sequence[Line]) -> list[str]:
     """Of a system whose splits come from more than one run, which."""
     notes = []
-    for (name, _), some in grouped(_own(lines), lambda line: (line.full_name, line.conditions)):
+    by_name = grouped((o for o in _own(lines) if not o.seeds), lambda line: (line.full_name, line.conditions))
+    for (name, _), some in by_name:
         runs: dict[str, list[str]] = {}
         for line in sorted(some, key=lambda line: split_rank(line.split)):
             runs.setdefault(line.run, []).append(line.split)

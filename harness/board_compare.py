@@ -1,8 +1,4 @@
-"""Two runs on the same recordings: the paired cluster-bootstrap difference, from their statistics alone.
-
-The statistics of a video hold what its labels are (tp + fn; the target's moments), so that runs judged on different
-labels are told apart here without reading a label.
-"""
+"""Two runs on the same recordings: the paired cluster-bootstrap difference, from their statistics alone."""
 
 from __future__ import annotations
 
@@ -11,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from harness import bootstrap
 from harness.board_rows import SPLITS
+from harness.board_stats import FoldStats, Unlike, aligned, read
 from harness.errors import MissingData, UserError, unknown
-from harness.metrics import Metric, Stats, get
-from harness.records import read_row, read_stats
-from harness.splits import FOLDS
+from harness.metrics import Metric, get
+from harness.records import read_row
 
 OVER_FOLDS: dict[str, Callable[..., bootstrap.Difference]] = {
     "folds-mean": bootstrap.paired_folds_mean,
@@ -33,12 +27,23 @@ class Judged:
 
     folder: Path
     row: Mapping[str, Any]
-    folds: tuple[tuple[Stats, list[str], list[str]], ...]
+    folds: tuple[FoldStats, ...]
 
     @property
     def name(self) -> str:
         """How the comparison names it."""
         return f"{self.row['system']}@{self.row['profile']} seed {self.row['seed']}"
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Of every label and of P."""
+        score = self.row["score"]
+        return {name: one["value"] for name, one in (*score["labels"].items(), ("P", score["P"]))}
+
+    def told(self) -> dict[str, Any]:
+        """What JSON says of it."""
+        names = ("system", "profile", "seed", "run", "partial")
+        return {name: self.row[name] for name in names} | {"P": self.scores["P"]}
 
 
 def read_judged(folder: Path, split: str) -> Judged:
@@ -48,13 +53,12 @@ def read_judged(folder: Path, split: str) -> Judged:
     """
     if split not in SPLITS:
         raise unknown("split to compare", split, SPLITS)
-    folder = _run_folder(folder)
+    folder = run_folder(folder, "; or several seeds, with --seeds")
     path = folder / f"{split}.json"
     if not path.exists():
         there = [name for name in SPLITS if (folder / f"{name}.json").exists()]
         raise MissingData(f"No split {split!r} in {folder}; it has {', '.join(there)}")
-    names = [f"fold-{i}" for i in range(1, FOLDS + 1)] if split in OVER_FOLDS else [split]
-    return Judged(folder, read_row(path), tuple(read_stats(folder / f"{name}.stats.npz") for name in names))
+    return Judged(folder, read_row(path), read(path))
 
 
 def compare(first: Judged, other: Judged, **how: Any) -> bootstrap.Difference:
@@ -64,31 +68,40 @@ def compare(first: Judged, other: Judged, **how: Any) -> bootstrap.Difference:
     """
     split = first.row["split"]
     metric = get(first.row["metric"])
-    _refuse_different_rows(first, other)
-    pairs = [_aligned(metric, a, b, first, other) for a, b in zip(first.folds, other.folds, strict=True)]
-    folds_a = [(stats_a, groups) for stats_a, _, groups in pairs]
-    folds_b = [(stats_b, groups) for _, stats_b, groups in pairs]
+    refuse_different_rows(first, other)
+    folds_a = [fold.fold for fold in first.folds]
+    folds_b = [like(metric, a, b, first, other).fold for a, b in zip(first.folds, other.folds, strict=True)]
     return OVER_FOLDS.get(split, bootstrap.paired_folds_mean)(metric, folds_b, folds_a, **how)
 
 
-def _run_folder(folder: Path) -> Path:
+def run_folders(folder: Path) -> list[Path]:
+    """`folder`, or those in it that hold rows; MissingData where there is none."""
     if not folder.is_dir():
         raise MissingData(f"No run at {folder}; runs lie in runs/<task>/<system@profile>/<run id>")
-    if _has_rows(folder):
-        return folder
     inner = sorted(path for path in folder.iterdir() if path.is_dir() and _has_rows(path))
-    if len(inner) == 1:
-        return inner[0]
-    if inner:
-        raise UserError(f"{folder} holds {len(inner)} runs, expected one of: {', '.join(map(str, inner))}")
-    raise MissingData(f"No finished split in {folder}; runs lie in runs/<task>/<system@profile>/<run id>")
+    if not inner and not _has_rows(folder):
+        raise MissingData(f"No finished split in {folder}; runs lie in runs/<task>/<system@profile>/<run id>")
+    return [folder] if _has_rows(folder) else inner
+
+
+def run_folder(folder: Path, otherwise: str = "") -> Path:
+    """The folder of a run's rows: this one, or the only one in it that has rows.
+
+    UserError where there are several; it ends with what else they would be good for.
+    """
+    found = run_folders(folder)
+    if len(found) > 1:
+        named = ", ".join(map(str, found))
+        raise UserError(f"{folder} holds {len(found)} runs, expected one of: {named}{otherwise}")
+    return found[0]
 
 
 def _has_rows(folder: Path) -> bool:
     return any((folder / f"{split}.json").exists() for split in SPLITS)
 
 
-def _refuse_different_rows(first: Judged, other: Judged) -> None:
+def refuse_different_rows(first: Judged, other: Judged) -> None:
+    """UserError naming every fact in which two rows differ that must agree for their scores to compare."""
     a, b = first.row, other.row
     facts = [(name.replace("_", " "), a[name], b[name]) for name in MUST_AGREE]
     facts += [("data", a["data"]["name"], b["data"]["name"]), ("fold list", a["data"]["folds"], b["data"]["folds"])]
@@ -97,42 +110,14 @@ def _refuse_different_rows(first: Judged, other: Judged) -> None:
         raise _refusal(first, other, "; ".join(differ))
 
 
-def _aligned(
-    metric: Metric,
-    a: tuple[Stats, list[str], list[str]],
-    b: tuple[Stats, list[str], list[str]],
-    first: Judged,
-    other: Judged,
-) -> tuple[Stats, Stats, list[str]]:
-    """Both runs' statistics in the order of the first one's videos, once they are of the same labels."""
-    stats_a, videos_a, groups_a = a
-    stats_b, videos_b, groups_b = b
-    only = sorted(set(videos_a) ^ set(videos_b))
-    if only:
-        raise _refusal(
-            first, other, f"{len(only)} videos are judged in one of them only, such as {', '.join(only[:3])}"
-        )
-    place = {video: i for i, video in enumerate(videos_b)}
-    order = [place[video] for video in videos_a]
-    if groups_a != [groups_b[i] for i in order]:
-        raise _refusal(first, other, "the same videos belong to other recordings")
-    stats_b = stats_b[order]
-    told_a, told_b = _labels_told(metric, stats_a), _labels_told(metric, stats_b)
-    unlike = [video for video, x, y in zip(videos_a, told_a, told_b, strict=True) if not np.allclose(x, y, rtol=1e-9)]
-    if unlike:
+def like(metric: Metric, a: FoldStats, b: FoldStats, first: Judged, other: Judged) -> FoldStats:
+    """The other run's statistics in the order of the first one's videos, once they are of the same labels."""
+    try:
+        return aligned(metric, a, b)
+    except Unlike as unlike:
         policies = [judged.row["data"]["partial_rows"] for judged in (first, other)]
         why = f" (partly invalid rows: {' and '.join(policies)})" if policies[0] != policies[1] else ""
-        named = ", ".join(unlike[:3])
-        raise _refusal(first, other, f"the labelled rows of {len(unlike)} videos differ, such as {named}{why}")
-    return stats_a, stats_b, groups_a
-
-
-def _labels_told(metric: Metric, stats_VLk: Stats) -> Stats:
-    """What statistics say of the labels alone: rows and positives, or rows and the target's moments."""
-    of = dict(zip(metric.columns, np.moveaxis(stats_VLk, -1, 0), strict=True))
-    if "tp" in of:
-        return np.stack([of["n"], of["tp"] + of["fn"]], axis=-1)
-    return np.stack([of["n"], of["mean_t"] + of["rest_t"], of["m2_t"], of["min_t"], of["max_t"]], axis=-1)
+        raise _refusal(first, other, f"{unlike}{why}") from None
 
 
 def _refusal(first: Judged, other: Judged, why: str) -> UserError:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from harness.board import TEST, WHAT_DEMO_MEANS, by_system, file_name, grouped, task_rank
 from harness.board_rows import DEMO, Line, differences, in_order
-from harness.board_tables import BEGINNINGS, METRICS, escape_markdown, markdown_link, markdown_table, printed_p
+from harness.board_tables import BEGINNINGS, METRICS, escape_markdown, markdown_link, markdown_table, printed_with_tie
 
 INTRO = """P is the mean over a task's labels: F1 in percent for AU, EXPR and CE, concordance (CCC) for VA, Pearson's
 correlation for EMI; all on the official split (validation side). Scores of this harness carry the 95 % interval of a
-bootstrap over raw recordings. Each score leads to its table; no data set is compared with another.
+bootstrap over raw recordings; of a task, scores that share a letter cannot be told apart. Each score leads to its
+table; no data set is compared with another.
 """
 NOT_COMPARABLE = "\\* not every run of this task was judged under the same conditions: its table says what differs."
 NO_RUN = "No run stands here yet: `harness run --plugin netease_abaw6 --task expr`, then `harness leaderboard`."
@@ -42,7 +43,7 @@ def system_rows(lines: Sequence[Line], split: str) -> tuple[list[str], list[Syst
     """Tasks in order, and systems in order: runs by name, profile and seed, then published ones."""
     shown = [line for line in lines if line.split == split]
     tasks = [task for _, task in sorted({task_rank(line.task) for line in shown})]
-    systems = grouped(shown, lambda line: (bool(line.published), line.name, line.profile, line.seed or 0))
+    systems = grouped(shown, lambda o: (bool(o.published), o.name, o.profile, o.seeds, o.seed or 0))
     by_task = [{task: in_order(o for o in some if o.task == task) for task in tasks} for _, some in systems]
     return tasks, [SystemRow(some[0], lines_by) for (_, some), lines_by in zip(systems, by_task, strict=True)]
 
@@ -72,7 +73,7 @@ def _task_link(folder: str, task: str, text: str) -> str:
 
 def _who(line: Line) -> list[str]:
     name, profile = escape_markdown(line.name), escape_markdown(line.profile)
-    return [name, "published", ""] if line.published else [name, profile, str(line.seed)]
+    return [name, "published", ""] if line.published else [name, profile, line.seed_text]
 
 
 def _cell(folder: str, lines: Sequence[Line], own_pages: set[str], differ: bool) -> str:
@@ -81,5 +82,5 @@ def _cell(folder: str, lines: Sequence[Line], own_pages: set[str], differ: bool)
     for line in lines:
         page = file_name(line.task) + (f".{file_name(line.system)}" if line.system in own_pages else "")
         star = "\\*" if differ and not line.published else ""
-        cells.append(markdown_link(printed_p(line), f"{folder}/{page}.md") + star)
+        cells.append(markdown_link(printed_with_tie(line), f"{folder}/{page}.md") + star)
     return " / ".join(cells)

@@ -62,6 +62,11 @@ def record_folder(row: Mapping[str, Any]) -> Path:
     return Path(file_name(row["data"]["name"]), file_name(row["task"]), file_name(system))
 
 
+def local_paths(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Texts of a row that name a folder of this machine, and where in the row they stand."""
+    return [(where, text) for where, text in _texts(row, "") if LOCAL_PATH.search(text)]
+
+
 def _found(source: Path) -> list[Found]:
     if source.is_dir():
         return find_rows(source)
@@ -79,9 +84,8 @@ def _copy(one: Found, target: Path, added: Added) -> None:
     if one.row["data"]["name"] == DEMO and stats.exists():
         write_whole(target.with_name(stats.name), stats.read_bytes())
         added.written.append(target.with_name(stats.name))
-    for where, text in _texts(one.row, ""):
-        if LOCAL_PATH.search(text):
-            added.warnings.append(f"{target}: {where} names a folder of this machine: {text}")
+    for where, text in local_paths(one.row):
+        added.warnings.append(f"{target}: {where} names a folder of this machine: {text}")
 
 
 def _remove_other_runs(folder: Path, run: str, added: Added) -> None:

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.board_rows import Found
-from harness.bootstrap import Fold, interval
+from harness.board_stats import SUMMARIES, found
+from harness.bootstrap import interval
 from harness.judge import DRAWS, LEVEL, few_clusters, judge_folds, score_block
 from harness.metrics import get
 from harness.progress import Progress, silent
-from harness.records import read_stats, write_row
-from harness.splits import FOLDS
+from harness.records import write_row
 
-SUMMARIES = ("folds-mean", "folds-pooled")
 CLOSE = 1e-9
 
 
@@ -52,23 +51,14 @@ def bring_up_to_date(rows: Sequence[Rejudged]) -> list[Found]:
 def _score(one: Found) -> dict[str, Any] | None:
     row = one.row
     split, labels, metric = row["split"], row["labels"], get(row["metric"])
+    given = found(one.path)
+    if given is None:
+        return None
+    folds = [fold.fold for fold in given]
     if split in SUMMARIES:
-        folds = [_fold(one, f"fold-{i}") for i in range(1, FOLDS + 1)]
-        given = [fold for fold in folds if fold is not None]
-        return judge_folds(row["metric"], given, labels)[split] if len(given) == FOLDS else None
-    fold = _fold(one, split)
-    if fold is None:
-        return None
-    found = interval(metric, *fold, level=LEVEL, draws=DRAWS)
-    return score_block(found, labels, few_clusters(metric, [fold], labels))
-
-
-def _fold(one: Found, split: str) -> Fold | None:
-    path = one.path.with_name(f"{split}.stats.npz")
-    if not path.exists():
-        return None
-    stats_VLk, _, groups = read_stats(path)
-    return stats_VLk, groups
+        return judge_folds(row["metric"], folds, labels)[split]
+    score = interval(metric, *folds[0], level=LEVEL, draws=DRAWS)
+    return score_block(score, labels, few_clusters(metric, folds, labels))
 
 
 def _difference(told: Any, given: Any, where: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.corpora import Contamination
 from harness.errors import HarnessError
 from harness.records import read_row
 
@@ -40,6 +41,11 @@ class Line:
     `conditions` are what two lines must share to be comparable: task version, fold list, treatment of partly invalid
     rows, dropping of leaks, rows judged. `few`: labels whose interval rests on few recordings, and with them P.
     `remarks` go below the table the line stands in.
+
+    `tie` and `best` compare it with the others of its table (see `harness.board_ties`): letters of the tie groups it
+    is in, "" where that is not known, and the probability that its P is the highest, a share, None where not known.
+    `contamination` says whether the weights saw what they are judged on. `seeds`: of a line that is the mean over
+    several seeds (see `harness.board_seeds`), which; its `seed` is None. `origin`: the row's file.
     """
 
     data: str
@@ -58,6 +64,11 @@ class Line:
     conditions: tuple[tuple[str, str], ...] = ()
     few: frozenset[str] = frozenset()
     remarks: tuple[str, ...] = ()
+    tie: str = ""
+    best: float | None = None
+    contamination: Contamination = "unknown"
+    seeds: tuple[int, ...] = ()
+    origin: Path | None = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -67,7 +78,16 @@ class Line:
     @property
     def full_name(self) -> str:
         """System, profile and seed."""
-        return self.name if self.published else f"{self.system}@{self.profile} seed {self.seed}"
+        if self.published:
+            return self.name
+        return f"{self.system}@{self.profile} {self.seed_text if self.seeds else f'seed {self.seed}'}"
+
+    @property
+    def seed_text(self) -> str:
+        """What a table says in its column of seeds: "0", "3 seeds", or "" for a published line."""
+        if self.seeds:
+            return f"{len(self.seeds)} seeds"
+        return "" if self.seed is None else str(self.seed)
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -150,6 +170,7 @@ def line_of(found: Found) -> Line:
                 ("judged rows", _judged(row)),
             ),
             few=frozenset(score["interval"].get("few_clusters", ())), remarks=_remarks(row),
+            contamination=row.get("contamination", {}).get("verdict", "unknown"), origin=found.path,
         )  # fmt: skip
     except (KeyError, TypeError) as error:
         raise HarnessError(f"{found.path}: expected a complete row, {type(error).__name__}: {error}") from None
@@ -166,7 +187,12 @@ def differences(lines: Iterable[Line]) -> dict[str, dict[str, list[Line]]]:
 
 def in_order(lines: Iterable[Line]) -> list[Line]:
     """Sorted by P, best first; equals by name, profile, seed and run."""
-    return sorted(lines, key=lambda o: (-o.p.value, o.name, o.profile, o.seed or 0, o.conditions, o.run))
+    return sorted(lines, key=rank)
+
+
+def rank(line: Line) -> tuple[Any, ...]:
+    """What a table is sorted by."""
+    return -line.p.value, line.name, line.profile, line.seeds, line.seed or 0, line.conditions, line.run
 
 
 def split_rank(split: str) -> tuple[int, str]:

@@ -21,12 +21,12 @@ DAGGER = "†"
 SUFFIXES = {"md": ".md", "csv": ".csv", "latex": ".tex", "json": ".json"}
 CSV_HEAD = (
     *("data", "task", "system", "profile", "seed", "split", "label", "value", "low", "high"),
-    *("metric", "run", "published"),
+    *("metric", "run", "published", "tie", "best", "contamination"),
 )
 METRICS = {"f1": "F1, %", "ccc": "CCC", "pearson": "Pearson"}
 BEGINNINGS = {  # how a file that the board made begins: others are never touched
     "md": f"<!-- {MADE_BY}:",
-    "csv": ",".join(CSV_HEAD),
+    "csv": ",".join(CSV_HEAD[:13]),  # those that every version wrote
     "latex": f"% {MADE_BY}:",
     "json": '{\n "made_by": "' + MADE_BY,
 }
@@ -85,6 +85,22 @@ def printed_p(line: Line) -> str:
     return f"{value} [{printed(line.p.low, line.metric)}, {printed(line.p.high, line.metric)}]{DAGGER * bool(line.few)}"
 
 
+def printed_share(share: float | None) -> str:
+    """A share of draws for the eye, "" where it is not known; draws are finite, so it is never none or all of them.
+
+    >>> [printed_share(share) for share in (None, 0.0, 0.004, 0.374, 0.996, 1.0)]
+    ['', '<1 %', '<1 %', '37 %', '>99 %', '>99 %']
+    """
+    if share is None:
+        return ""
+    return "<1 %" if share < 0.005 else ">99 %" if share > 0.995 else f"{100 * share:.0f} %"
+
+
+def printed_with_tie(line: Line) -> str:
+    """`printed_p` with the letters of its tie groups, where a table has no column for them."""
+    return f"{printed_p(line)} {line.tie}".rstrip()
+
+
 def escape_markdown(text: str) -> str:
     r"""Any text as itself in a Markdown table cell.
 
@@ -122,10 +138,12 @@ def _cells(table: Table, sources: Sequence[str]) -> tuple[list[str], list[list[s
     """Heading and rows as plain text: what is the same in Markdown and LaTeX."""
     labels = table.labels
     metric = METRICS.get(table.lines[0].metric, table.lines[0].metric)
+    ties = any(line.best is not None for line in table.lines)
     if table.layout == "splits":
-        head = ["split", *labels, f"Avg ({metric})", "from"]
+        head = ["split", *labels, f"Avg ({metric})", "contamination", "from"]
     else:
-        head = ["system", "profile", "seed", f"P ({metric})", *labels, "from"]
+        ties_head = ["tie", "best"] if ties else []
+        head = ["system", "profile", "seed", *ties_head, f"P ({metric})", *labels, "contamination", "from"]
     rows = []
     for line in table.lines:
         by_label = {label.casefold(): score for label, score in line.labels.items()}
@@ -136,13 +154,19 @@ def _cells(table: Table, sources: Sequence[str]) -> tuple[list[str], list[list[s
             for label, score in zip(labels, found, strict=True)
         ]
         p = printed_p(line)
-        origin = f"published [{sources.index(line.published) + 1}]" if line.published else f"run {line.run}"
+        end = [line.contamination, _origin(line, sources)]
         if table.layout == "splits":
-            rows.append([line.split.replace("folds-", "folds "), *scores, p, origin])
+            rows.append([line.split.replace("folds-", "folds "), *scores, p, *end])
         else:
-            seed = "" if line.seed is None else str(line.seed)
-            rows.append([line.name, line.profile, seed, p, *scores, origin])
+            tie = [line.tie, printed_share(line.best)] if ties else []
+            rows.append([line.name, line.profile, line.seed_text, *tie, p, *scores, *end])
     return head, rows
+
+
+def _origin(line: Line, sources: Sequence[str]) -> str:
+    if line.published:
+        return f"published [{sources.index(line.published) + 1}]"
+    return f"seeds {', '.join(map(str, line.seeds))}" if line.seeds else f"run {line.run}"
 
 
 def _sources(table: Table) -> list[str]:
@@ -193,8 +217,10 @@ def _csv(page: Page) -> str:
         for line in table.lines:
             for label, score in [("P", line.p), *line.labels.items()]:
                 scores = (score.value, score.low, score.high)
-                who = (line.data, line.task, line.name, line.profile, line.seed, line.split)
-                writer.writerow([*who, label, *scores, line.metric, line.run, line.published])
+                who = (line.data, line.task, line.name, line.profile, line.seed_text, line.split)
+                ties = (line.tie, line.best) if label == "P" else ("", None)
+                end = (line.metric, line.run, line.published, *ties, line.contamination)
+                writer.writerow([*who, label, *scores, *end])
     return buffer.getvalue()
 
 
@@ -212,7 +238,8 @@ def _as_json(line: Line) -> dict[str, Any]:
             "metric": line.metric, "P": asdict(line.p),
             "labels": {label: asdict(score) for label, score in line.labels.items()},
             "run": line.run, "published": line.published,
-            "few_clusters": sorted(line.few), "conditions": dict(line.conditions)}  # fmt: skip
+            "few_clusters": sorted(line.few), "conditions": dict(line.conditions), "seeds": list(line.seeds),
+            "tie": line.tie or None, "best": line.best, "contamination": line.contamination}  # fmt: skip
 
 
 def _one_line(text: str) -> str:

@@ -64,7 +64,15 @@ def parse_options(values: Iterable[str], known: Iterable[str] = ()) -> dict[str,
 
 
 def locate(name: str, data_options: Mapping[str, str], plugin_manager: pluggy.PluginManager) -> Root:
-    """The root of data set `name`.
+    """The root of data set `name`; the demo world's stand-in is written first where it stands in and is not there.
+
+    Raises MissingData naming every folder looked at.
+    """
+    return find(name, data_options) or _demo(name, plugin_manager)
+
+
+def find(name: str, data_options: Mapping[str, str]) -> Root | None:
+    """The root of data set `name` where one is set, None where the demo world stands in for it; nothing is written.
 
     Sources in order: `data_options` (see `parse_options`), HARNESS_DATA, `harness.toml` here, the user's config file.
     The demo world stands in only with "demo" in `data_options`, or where none of these sources is set at all.
@@ -73,10 +81,10 @@ def locate(name: str, data_options: Mapping[str, str], plugin_manager: pluggy.Pl
     if name in data_options:
         return _checked(name, [Path(data_options[name]).expanduser()], f"--data {name}={data_options[name]}")
     if DEMO in data_options:
-        return _demo(name, plugin_manager)
+        return None
     candidates, sources = _configured(name)
     if not data_options and not sources:
-        return _demo(name, plugin_manager)
+        return None
     return _checked(name, candidates, ", ".join([*(["--data"] if data_options else []), *sources]))
 
 

@@ -7,7 +7,7 @@ A factory that takes `resources` (see `harness.resources.Resources`) is handed d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,11 @@ def provide_detectors() -> Mapping[str, Callable[..., Detector]]:
 @hookspec
 def provide_encoders() -> Mapping[str, Callable[..., Encoder]]:
     """When a pipeline names an encoder: `factory(**options) -> Encoder` by name."""
+
+
+@hookspec
+def provide_corpora() -> Mapping[str, Callable[..., Sequence[str] | None]]:
+    """When a row is written: `saw(**options)` by encoder, the corpora its weights saw; None where nobody says."""
 
 
 @hookspec

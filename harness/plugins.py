@@ -24,9 +24,9 @@ from harness.errors import UserError, unknown
 
 GROUP = "harness"
 NOUNS = (
-    *("tasks", "readers", "detectors", "encoders", "fusions", "partitions", "votes", "postprocessors", "pipelines"),
-    "formats",
-)
+    "tasks", "readers", "detectors", "encoders", "corpora", "fusions", "partitions", "votes", "postprocessors",
+    "pipelines", "formats",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ class Plugins:
             for name in mapping:
                 if name in found:
                     other = found[name].plugin
-                    raise UserError(f"{noun[:-1]} {name!r} is provided twice: by {other!r} and by {impl.plugin_name!r}")
+                    what = noun.removesuffix("s")
+                    raise UserError(f"{what} {name!r} is provided twice: by {other!r} and by {impl.plugin_name!r}")
                 found[name] = Provided(name, impl.plugin_name, mapping)
         return found
 

@@ -1,7 +1,8 @@
 """Published scores: facts from papers and challenge pages, as lines that stand beside runs on the same data only.
 
 The file is CSV with the columns task, system, team, split, label, value, unit, source; label `Avg` is P, unit is
-`percent` or `fraction`. Tasks other than the five tracks need the columns data and metric too.
+`percent` or `fraction`. Tasks other than the five tracks need the columns data and metric too. A column contamination
+may say what a source states of its weights (see `harness.corpora`); without a word it is unknown.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import csv
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 from harness.board_rows import Line, Score
+from harness.corpora import VERDICTS, Contamination
 from harness.errors import HarnessError
 
 TRACKS = {  # task -> the data set its published scores were measured on, metric, title
@@ -46,6 +49,7 @@ def read_published(path: Path) -> list[Line]:
                 fields["system"],
                 fields["team"],
                 fields["source"],
+                _verdict(fields, where),
             )
             scores = groups.setdefault(key, {})
             first.setdefault(key, reader.line_num)
@@ -59,11 +63,11 @@ def read_published(path: Path) -> list[Line]:
 
 
 def _line(key: tuple[str, ...], scores: Mapping[str, Score]) -> Line:
-    data, task, metric, split, system, team, source = key
+    data, task, metric, split, system, team, source, verdict = key
     labels = {label: score for label, score in scores.items() if label != P}
     title = TRACKS[task][2] if task in TRACKS else task
     return Line(data=data, task=task, title=title, metric=metric, split=split, system=system, team=team,
-                p=scores[P], labels=labels, published=source)  # fmt: skip
+                p=scores[P], labels=labels, published=source, contamination=cast(Contamination, verdict))  # fmt: skip
 
 
 def _place(fields: Mapping[str, str | None], where: str) -> tuple[str, str]:
@@ -77,6 +81,13 @@ def _place(fields: Mapping[str, str | None], where: str) -> tuple[str, str]:
         raise HarnessError(f"{where}: task {fields['task']!r} is none of {', '.join(TRACKS)}; "
                            "expected the columns data and metric to say where it was measured, and how")  # fmt: skip
     return data, metric
+
+
+def _verdict(fields: Mapping[str, str | None], where: str) -> str:
+    verdict = fields.get("contamination") or "unknown"
+    if verdict not in VERDICTS:
+        raise HarnessError(f"{where}: expected contamination to be one of {', '.join(VERDICTS)}, came {verdict!r}")
+    return verdict
 
 
 def _fraction(fields: Mapping[str, str], where: str) -> float:

@@ -111,9 +111,9 @@ def resolve(
     own_row = {k: v for k, v in base.profiles.get(f"{profile}:{task}", {}).items() if _applies(pipeline, k)}
     pipeline = changed(pipeline, own_row)
     pipeline = changed(pipeline, sets or {})
-    pipeline = _usable(pipeline, spec)
     for extra in pipeline.extra_train.values():
         lookup(plugins, "readers", extra.data)
+    pipeline = _usable(pipeline, spec)
     return plan_of(plugins, spec, pipeline, system_name(base.name, sets or {}), provided.plugin, profile, seed)
 
 

@@ -14,6 +14,7 @@ from harness.context import Context
 from harness.judge import Judged, judge_folds
 from harness.partition import Parts
 from harness.records import SCHEMA
+from harness.seen import verdict
 from harness.splits import Split
 from harness.store import Visit
 
@@ -100,6 +101,7 @@ def heading(context: Context, facts: Mapping[str, Any]) -> dict[str, Any]:
         "run": facts["run"],
         "seed": plan.seed,
         "partial": facts["partial"],
+        "contamination": verdict(plan, context.data, (one.extra.data for one in context.extra)),
         "components": {
             name: {
                 "name": part.component.name,

@@ -17,7 +17,7 @@ from pluggy import PluginManager
 
 from harness import records
 from harness.context import Context, Place
-from harness.datasets import Root, cache_home, locate, plain
+from harness.datasets import cache_home, find, locate, plain
 from harness.errors import MissingData, UserError
 from harness.extra import read as read_extra
 from harness.plugins import Plugins
@@ -84,14 +84,15 @@ def prepare(
 ) -> Prepared:
     """Resolve every name, find the data, make the splits. Nothing is trained yet."""
     spec: TaskSpec = lookup(plugins, "tasks", task).thing
-    root = locate(spec.reader, request.data, plugins.manager)
-    profile = request.profile or default_profile(plugins, request.plugin, root)
+    found = find(spec.reader, request.data)
+    profile = request.profile or default_profile(plugins, request.plugin, demo=found is None or found.demo)
     plan = resolve(plugins, task, request.plugin, profile, sets=request.sets, seed=request.seed)
-    reader: Reader = lookup(plugins, "readers", spec.reader).thing(root.path, spec, plan.pipeline.partial_rows)
     extra = read_extra(
         plugins, plan.pipeline.extra_train, spec, lambda name: locate(name, request.data, plugins.manager).path,
         limit=request.limit,
     )  # fmt: skip
+    root = found or locate(spec.reader, request.data, plugins.manager)  # the demo world is written last
+    reader: Reader = lookup(plugins, "readers", spec.reader).thing(root.path, spec, plan.pipeline.partial_rows)
     store = Store(cache_home() / "store", report)
     resources = Resources(store, request.device, request.seed, _locator(plugins, request), progress)
     place = Place(request.device, request.precision)
@@ -230,9 +231,9 @@ def _not_encoded(context: Context, one: Any, videos: Sequence[Video]) -> list[Vi
     return [v for v in videos if not context.store.has("encode", encode_parts(context, one, v))]
 
 
-def default_profile(plugins: Plugins, plugin: str, root: Root) -> str:
+def default_profile(plugins: Plugins, plugin: str, *, demo: bool) -> str:
     """The profile for the data at hand: `demo` on the demo world where the pipeline has one, else `paper`."""
-    return "demo" if root.demo and "demo" in plugins.pipeline(plugin).thing.profiles else "paper"
+    return "demo" if demo and "demo" in plugins.pipeline(plugin).thing.profiles else "paper"
 
 
 def limited(split: Split, limit: int) -> Split:

@@ -119,15 +119,15 @@ def folds_hash(fold_of: Mapping[str, int]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def leaks(videos: Iterable[Video], held: str = "valid") -> tuple[str, ...]:
-    """Recordings on the train side and the held side, one sentence each, with the ids on either."""
+def leaks(videos: Iterable[Video], held: str = "valid", trained: str = "train") -> tuple[str, ...]:
+    """Recordings on the trained side and the held side, one sentence each, with the ids on either."""
     by_group: dict[str, dict[str, list[str]]] = {}
     for video in _sorted(videos):
         by_group.setdefault(video.group, {}).setdefault(video.side, []).append(video.id)
     return tuple(
-        f"recording {group}: {', '.join(ids['train'])} in train, {', '.join(ids[held])} in {held}"
+        f"recording {group}: {', '.join(ids[trained])} in {trained}, {', '.join(ids[held])} in {held}"
         for group, ids in sorted(by_group.items())
-        if "train" in ids and held in ids
+        if trained in ids and held in ids
     )
 
 

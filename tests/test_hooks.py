@@ -18,6 +18,7 @@ NOUN_HOOKS = [
     "provide_readers",
     "provide_detectors",
     "provide_encoders",
+    "provide_corpora",
     "provide_fusions",
     "provide_partitions",
     "provide_votes",

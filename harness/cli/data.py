@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.errors import MissingData, SomeTasksFailed, unknown
+from harness.cli.audit import audit
+from harness.cli.data_options import (
+    data_option,
+    end,
+    json_option,
+    opened,
+    partial_option,
+    tasks_named,
+    tasks_option,
+)
+from harness.errors import MissingData
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from harness.datasets import Root
-    from harness.plugins import Plugins
-    from harness.types import Reader, TaskSpec
+    from harness.types import TaskSpec
 
-PARTIAL_ROWS = ("any", "all", "mask")
+WORST = 10  # videos named on a terminal
 
 
 class _Extended(click.Group):
@@ -44,45 +52,38 @@ def _ask_plugins() -> None:
 
 @click.group(cls=_Extended)
 def data() -> None:
-    """Look at data sets, list folds, write the demo world."""
+    """Look at data sets, audit them, list folds, write the demo world."""
 
 
-data_option = click.option(
-    "--data",
-    "data_values",
-    multiple=True,
-    metavar="NAME=PATH|demo",
-    help="Where a data set lies; 'demo': the demo world.",
-)
-partial_option = click.option(
-    "--partial-rows", type=click.Choice(PARTIAL_ROWS), default="any", show_default=True, help="Partly invalid AU rows."
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+data.add_command(audit)
 
 
 @data.command()
-@click.option("--task", "task_names", multiple=True, help="A task's name, or 'all' (the default); may be repeated.")
+@tasks_option
 @data_option
 @partial_option
 @json_option
 def check(task_names: Sequence[str], data_values: Sequence[str], partial_rows: str, as_json: bool) -> None:
-    """Count videos, rows, valid rows and images per task and side; name leaks and what does not match.
+    """Count videos, rows, labels and images per task, side and fold; name leaks and what does not match.
 
     A malformed label line ends it with the file and the line. Tasks whose data is missing are named; exit code 4 if
-    others were there.
+    others were there. No image is opened: `harness data audit` does that.
+
+    \b
+    harness data check --data aff-wild2=/data/AffWild2 --task au
+    harness data check --data demo --json
     """
-    from harness.inventory import inventory
+    from harness.inventory import count_labels, inventory
     from harness.plugins import load
     from harness.progress import shown, silent
 
     plugins = load()
-    tasks = _tasks(plugins, task_names)
     found: list[dict[str, Any]] = []
     missing: dict[str, MissingData] = {}
-    for task in tasks:
+    for task in tasks_named(plugins, task_names):
         try:
-            root, reader = _open(plugins, task, data_values, partial_rows)
-            found.append(inventory(task, root, reader, silent if as_json else shown))
+            source = opened(plugins, task, data_values, partial_rows)
+            found.append(inventory(source, count_labels(source, silent if as_json else shown)))
         except MissingData as error:
             missing[task.name] = error
             continue
@@ -91,15 +92,7 @@ def check(task_names: Sequence[str], data_values: Sequence[str], partial_rows: s
     if as_json:
         texts = {name: str(error) for name, error in missing.items()}
         click.echo(json.dumps({"tasks": found, "missing": texts}, indent=1))
-    _end(missing, bool(found))
-
-
-def _end(missing: dict[str, MissingData], any_found: bool) -> None:
-    if len(missing) == 1 and not any_found:
-        raise next(iter(missing.values()))
-    if missing:
-        lines = "\n".join(f"{name}: {error}" for name, error in missing.items())
-        raise (SomeTasksFailed if any_found else MissingData)(f"Data is missing for {', '.join(missing)}.\n{lines}")
+    end(missing, bool(found))
 
 
 @data.command()
@@ -114,8 +107,9 @@ def folds(task_name: str, data_values: Sequence[str], partial_rows: str, out: Pa
     from harness.plugins import load
 
     plugins = load()
-    (task,) = _tasks(plugins, [task_name])
-    root, reader = _open(plugins, task, data_values, partial_rows)
+    (task,) = tasks_named(plugins, [task_name])
+    source = opened(plugins, task, data_values, partial_rows)
+    reader, root = source.reader, source.root
     videos = [video for video in reader.videos() if video.side != "test"]
     histograms = {video.key: splits.histogram(reader.targets(video), task.kind) for video in videos}
     fold_of = {key: fold + 1 for key, fold in splits.folds(videos, histograms).items()}
@@ -134,65 +128,54 @@ def folds(task_name: str, data_values: Sequence[str], partial_rows: str, out: Pa
         click.echo(f"{task.name} on {root.name}: {sizes} videos per fold, sha256 {digest}{place}", err=True)
 
 
-def _tasks(plugins: Plugins, names: Sequence[str]) -> list[TaskSpec]:
-    known: dict[str, TaskSpec] = {name: provided.thing for name, provided in plugins.provided("tasks").items()}
-    if not names or "all" in names:
-        return list(known.values())
-    for name in names:
-        if name not in known:
-            raise unknown("task", name, [*known, "all"])
-    return [known[name] for name in names]
-
-
-def _open(plugins: Plugins, task: TaskSpec, data_values: Sequence[str], partial_rows: str) -> tuple[Root, Reader]:
-    from harness.datasets import locate, parse_options
-
-    readers = plugins.provided("readers")
-    options = parse_options(data_values, readers)
-    provided, _ = plugins.get("readers", task.reader)
-    root = locate(task.reader, options, plugins.manager)
-    reader: Reader = provided.thing(root.path, task, partial_rows)
-    return root, reader
-
-
 def _print_inventory(task: TaskSpec, found: dict[str, Any]) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
     console.print(f"\n[bold]{task.name}[/bold] on {found['data']} ({found['root']})", soft_wrap=True)
-    console.print(_sides_table(found["sides"]))
-    console.print(_labels_table(task, found["sides"]))
-    for title, lines in (
-        ("leak", found["leaks"]),
-        ("note", found["notes"]),
-        ("images beyond the last row", [f"{one['video']} ({one['beyond']})" for one in found["images_beyond_rows"]]),
-    ):
+    console.print(_parts_table(found["sides"] | found["folds"]))
+    for parts in filter(None, (found["sides"], found["folds"])):
+        console.print(_labels_table(task, parts))
+    for title, lines in (("leak", found["leaks"]), ("note", found["notes"]), *_images(found["images_against_rows"])):
         for line in lines:
             console.print(f"{title}: {line}", markup=False, soft_wrap=True)
 
 
-def _sides_table(sides: dict[str, Any]) -> Table:
+def _images(videos: Sequence[dict[str, Any]]) -> Iterator[tuple[str, list[str]]]:
+    """The videos whose images and label rows differ most, either way."""
+    for name, title in (
+        ("beyond_the_last_row", "images beyond the last row"),
+        ("without_image", "frames without an image"),
+    ):
+        worst = sorted((one for one in videos if one[name]), key=lambda one: -one[name])
+        if worst:
+            named = ", ".join(f"{one['video']} ({one[name]:,} of {one['frames']:,})" for one in worst[:WORST])
+            more = f" and {len(worst) - WORST:,} more videos" if len(worst) > WORST else ""
+            yield title, [named + more]
+
+
+def _parts_table(parts: dict[str, Any]) -> Table:
     from rich.table import Table
 
-    table = Table("", *sides)
+    table = Table("", *parts)
     for column in table.columns[1:]:
         column.justify = "right"
-    for name in next(iter(sides.values()), {}):
+    for name in next(iter(parts.values()), {}):
         if name != "labels":
-            values = [counts[name] for counts in sides.values()]
+            values = [counts[name] for counts in parts.values()]
             table.add_row(name.replace("_", " "), *("-" if value is None else f"{value:,}" for value in values))
     return table
 
 
-def _labels_table(task: TaskSpec, sides: dict[str, Any]) -> Table:
+def _labels_table(task: TaskSpec, parts: dict[str, Any]) -> Table:
     from rich.table import Table
 
-    labelled = {side: counts["labels"] for side, counts in sides.items() if counts["labels"]}
+    labelled = {part: counts["labels"] for part, counts in parts.items() if counts["labels"]}
     table = Table()
     table.add_column("label", no_wrap=True)
-    for side, labels in labelled.items():
+    for part, labels in labelled.items():
         for name in next(iter(labels.values())):
-            table.add_column(f"{side} {name}", justify="right")
+            table.add_column(f"{part} {name}", justify="right")
     for label in task.labels:
         cells = [value for labels in labelled.values() for value in labels[label].values()]
         table.add_row(label, *(f"{value:,}" if isinstance(value, int) else f"{value:.3f}" for value in cells))

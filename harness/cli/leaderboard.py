@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
-from harness.errors import HarnessError, MissingData, unknown
+from harness.errors import HarnessError, MissingData, UserError, unknown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +39,13 @@ HOW_TO_RUN = "Run something first: harness run --plugin netease_abaw6 --task exp
     metavar="SPLIT",
     help="official, fold-1 .. fold-5, folds-mean, folds-pooled.",
 )
+@click.option(
+    "--contamination",
+    metavar="LIST",
+    help="Only rows of these verdicts: in-sample, held-out, unknown (not clean). Shown; written with --out alone.",
+)
 @click.option("--format", "formats", default="md", show_default=True, metavar="LIST", help="Of md, csv, latex, json.")
+@click.option("--html", type=FOLDER, metavar="DIR", help="Also write DIR/index.html: every split on one page.")
 @click.option(
     "--add",
     "added",
@@ -53,16 +60,21 @@ HOW_TO_RUN = "Run something first: harness run --plugin netease_abaw6 --task exp
     is_flag=True,
     help="Write nothing; fail where tables are not those of the rows, or rows not what their statistics give.",
 )
-def leaderboard(records: Path, runs: Path | None, no_runs: bool, out: Path, published: Path | None, data: str | None,
-                split: str, formats: str, added: Sequence[Path], rejudge: bool, check: bool) -> None:  # fmt: skip
+@click.pass_context
+def leaderboard(context: click.Context, records: Path, runs: Path | None, no_runs: bool, out: Path,
+                published: Path | None, data: str | None, split: str, contamination: str | None, formats: str,
+                html: Path | None, added: Sequence[Path], rejudge: bool, check: bool) -> None:  # fmt: skip
     """Write tables of every row, per data set and task, and a README.md over all of them.
 
     Partial rows and rows without scores are left out. Published scores stand in tables of their own data only.
     Committed tables are those of committed rows: before a commit say --no-runs, or --add what belongs there.
+    Rows of one table are compared with each other: rows that share a letter cannot be told apart.
 
     \b
     harness leaderboard
     harness leaderboard --data demo --format md,csv
+    harness leaderboard --contamination held-out               # what is known not to have seen what judges it
+    harness leaderboard --html site                            # a page with filters, columns that sort, drawn intervals
     harness leaderboard --add runs/expr/netease_abaw6@demo/0123456789ab
     harness leaderboard --check
     harness leaderboard --rejudge                              # after the way to make intervals has changed
@@ -72,32 +84,60 @@ def leaderboard(records: Path, runs: Path | None, no_runs: bool, out: Path, publ
     from harness.board import changed_files, files
     from harness.board_overview import overview
     from harness.board_rows import SPLITS, collect
+    from harness.board_seeds import with_seeds
+    from harness.board_ties import with_ties
+    from harness.progress import shown as progress
 
     console = Console(stderr=True, highlight=False)
     kinds = _formats(formats)
     if split not in SPLITS:
         raise unknown("split of a leaderboard", split, SPLITS)
+    if html is not None and check:
+        raise UserError("--check writes nothing: leave out --html")
+    wanted = _verdicts(contamination, added or rejudge or check)
     if added:
         _add(records, added, console)
     if check or rejudge:
         _judge_again(records, console, write=rejudge and not check)
     collected = collect(records, _runs(runs, none=no_runs or check or rejudge or bool(added)))
     lines = collected.lines + _published(published, console)
-    shown = _asked_for(lines, data, split)
-    made = files(shown, split=split, formats=kinds)
-    if "md" in kinds and split == "official" and data is None:
-        made["README.md"] = overview(lines)
+    asked = _asked_for(lines, data, split)
+    chosen = [line for line in asked if line.contamination in wanted]
+    shown = with_ties(with_seeds(chosen, split, progress), split, progress)
+    made = files(shown, split=split, formats=kinds, only=tuple(sorted(wanted)) if contamination else ())
+    if "md" in kinds and split == "official" and data is None and contamination is None:
+        made["README.md"] = overview(shown)
     changed = changed_files(out, made, {line.data for line in shown} | _old(out, data), split, kinds)
     if check:
         _check(out, changed, len(made))
         return
-    _write(out, made, changed)
     _show(shown, split)
+    if html is not None:
+        _write_page(html / "index.html", chosen, split)
+        console.print(f"page in {html / 'index.html'}", markup=False)
+    if contamination is not None:
+        left_out = sum(line.split == split and line.contamination not in wanted for line in asked)
+        console.print(f"left out: {left_out} rows of {split}, not {' or '.join(sorted(wanted))}", markup=False)
+        if context.get_parameter_source("out") is ParameterSource.DEFAULT:
+            console.print("nothing is written: a choice of rows goes where --out says", markup=False)
+            return
+    _write(out, made, changed)
     for reason, n in collected.left_out.items():
         console.print(f"left out: {n} {'row' if n == 1 else 'rows'} {reason}", markup=False)
-    if all(line.published for line in shown):
+    if all(line.published for line in lines):
         console.print(f"No run stands here yet. {HOW_TO_RUN}", markup=False)
     console.print(f"{len(made)} tables in {out}, {len(changed)} changed", markup=False)
+
+
+def _verdicts(contamination: str | None, whole: object) -> frozenset[str]:
+    """What rows may say of their weights; a choice of rows is no board to commit."""
+    from harness.corpora import VERDICTS, verdicts
+
+    if contamination is None:
+        return frozenset(VERDICTS)
+    if whole:
+        raise UserError("--contamination shows a choice of rows; --add, --rejudge and --check are about all of them")
+    return verdicts(contamination)
 
 
 def _runs(runs: Path | None, *, none: bool) -> Path | None:
@@ -197,6 +237,14 @@ def _write(out: Path, made: Mapping[str, bytes], changed: Mapping[str, str]) -> 
             write_whole(out / path, made[path])
 
 
+def _write_page(path: Path, lines: Sequence[Line], split: str) -> None:
+    from harness.pages.board import board, compared
+    from harness.progress import shown as progress
+    from harness.store import write_whole
+
+    write_whole(path, board(compared(lines, progress), path.parent, split=split))
+
+
 def _show(lines: Sequence[Line], split: str) -> None:
     """The combined tables on the terminal."""
     from rich.console import Console
@@ -206,7 +254,7 @@ def _show(lines: Sequence[Line], split: str) -> None:
     from harness.board import grouped
     from harness.board_overview import system_rows
     from harness.board_rows import DEMO
-    from harness.board_tables import METRICS, printed_p
+    from harness.board_tables import METRICS, printed_with_tie
 
     console = Console(highlight=False)
     for (_, data), of_data in grouped(lines, lambda line: (line.data != DEMO, line.data)):
@@ -220,9 +268,8 @@ def _show(lines: Sequence[Line], split: str) -> None:
         for task in tasks:
             table.add_column(Text(f"{task.upper()} ({metric[task]})"), justify="right")
         for row in rows:
-            seed = "" if row.first.seed is None else str(row.first.seed)
-            who = (row.first.name, row.first.profile or "published", seed)
-            found = (" / ".join(printed_p(o) for o in row.by_task[task]) for task in tasks)
+            who = (row.first.name, row.first.profile or "published", row.first.seed_text)
+            found = (" / ".join(printed_with_tie(o) for o in row.by_task[task]) for task in tasks)
             scores = (cell.replace(" [", "\n[") for cell in found)
             table.add_row(*map(Text, (*who, *scores)))
         console.print(table)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from abaw_baselines.fusions import linear, prior
@@ -21,6 +21,11 @@ def provide_encoders() -> Mapping[str, Callable[..., Encoder]]:
 
 
 @hookimpl
+def provide_corpora() -> Mapping[str, Callable[..., Sequence[str] | None]]:
+    return dict.fromkeys(provide_encoders(), _nothing)
+
+
+@hookimpl
 def provide_fusions() -> Mapping[str, Callable[..., Any]]:
     return {"prior": prior, "linear": linear}
 
@@ -28,3 +33,8 @@ def provide_fusions() -> Mapping[str, Callable[..., Any]]:
 @hookimpl
 def provide_pipelines() -> Mapping[str, Pipeline]:
     return {pipeline.name: pipeline for pipeline in PIPELINES}
+
+
+def _nothing(**_: object) -> tuple[str, ...]:
+    """Neither encoder has weights."""
+    return ()

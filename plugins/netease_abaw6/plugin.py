@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,14 @@ def provide_encoders() -> Mapping[str, Callable[..., Encoder]]:
             "text_lora": "text_lora:text_lora",
         }
     )
+
+
+@hookimpl
+def provide_corpora() -> Mapping[str, Callable[..., Sequence[str] | None]]:
+    """What the public weights of these encoders saw."""
+    from netease_abaw6.corpora import SAW
+
+    return SAW
 
 
 @hookimpl

@@ -64,6 +64,11 @@ _at_least_one = click.IntRange(min=1)
     "--lanes", default=64, show_default=True, type=_at_least_one,
     help="Shards: streams that are read at a time, shared out among all decoding processes.",
 )  # fmt: skip
+@click.option(
+    "--corpus", "corpora", multiple=True, metavar="NAME",
+    help="What the images are (affectnet, celeba ...), each of them: rows on these weights then say whether they saw "
+    "what they are judged on; without it, unknown.",
+)  # fmt: skip
 @click.option("--checkpoint", type=_file, help="Resumed from if there.  [default: OUT with .training.pt]")
 @click.option("--save-every", default=1000, show_default=True, type=_at_least_one, help="Steps between checkpoints.")
 @click.option("--sheet", type=_file, help="A PNG of eight images: original, masked, reconstructed.")
@@ -85,6 +90,7 @@ def pretrain_mae(
     workers: int,
     shuffle_buffer: int,
     lanes: int,
+    corpora: tuple[str, ...],
     checkpoint: Path | None,
     save_every: int,
     sheet: Path | None,
@@ -99,7 +105,7 @@ def pretrain_mae(
     tree), or WebDataset shards: a .tar, a glob, or braces. Quote the last two.
 
     \b
-    harness pretrain-mae AffectNet/ CelebA/ --out mae.safetensors
+    harness pretrain-mae AffectNet/ CelebA/ --out mae.safetensors --corpus affectnet --corpus celeba
     harness pretrain-mae 'faces-{000000..026214}.tar' --out mae.safetensors --device cuda
     torchrun --nproc-per-node 8 -m harness pretrain-mae 'faces/*.tar' --out mae.safetensors --device cuda
     torchrun --nnodes 4 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29400 \\
@@ -113,7 +119,8 @@ def pretrain_mae(
     """
     import torch
 
-    from harness.errors import UserError
+    from harness.corpora import CORPORA
+    from harness.errors import UserError, unknown
     from harness.progress import shown, silent
     from netease_abaw6.pretrain import Engine, PretrainRecipe
     from netease_abaw6.pretrain_ranks import joined
@@ -121,6 +128,9 @@ def pretrain_mae(
 
     if out.suffix != ".safetensors":
         raise UserError(f"--out must end in .safetensors: came {out}")
+    for name in corpora:
+        if name not in CORPORA:
+            click.echo(f"{unknown('corpus', name, CORPORA)}. Of weights that saw it, rows say unknown", err=True)
     if threads:
         torch.set_num_threads(threads)
     named = dict(zip(("width", "depth", "heads"), SIZES[vit], strict=True))
@@ -133,6 +143,7 @@ def pretrain_mae(
         sheet=sheet,
         sheet_every=sheet_every,
         tensorboard=tensorboard,
+        corpora=corpora or None,
     )
     bf16 = precision == "bf16" or (precision == "auto" and device.startswith("cuda"))
     with joined(device) as ranks:

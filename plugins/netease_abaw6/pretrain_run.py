@@ -13,6 +13,7 @@ from types import FrameType
 
 import click
 
+from harness.corpora import SIDECAR
 from harness.errors import UserError
 from harness.progress import Progress, silent
 from harness.store import write_whole
@@ -40,6 +41,7 @@ class Outputs:
     sheet: Path | None = None
     sheet_every: int = 1000
     tensorboard: Path | None = None
+    corpora: tuple[str, ...] | None = None  # what the images are, for the record
 
     @property
     def counts(self) -> Path:
@@ -116,6 +118,7 @@ def pretrain(
     state, unread = pretrain_state.weights(training), skipped.everyones(ranks)
     if ranks.first:
         said = {"format": "facebookresearch/mae names", "steps": training.steps, "processes": ranks.world}
+        said |= {SIDECAR: list(outputs.corpora)} if outputs.corpora is not None else {}
         write(outputs.weights, all_weights(state), {**said, **facts, "skipped": unread})
         say(summary(order.images, unread))
 

@@ -66,6 +66,12 @@ class AffWild2:
         with Manifest(self._root) as manifest:
             return {name: int(manifest.numbers(folder).sum()) for name, folder in folders.items()}
 
+    def image_digests(self) -> dict[str, str]:
+        """By video id, what tells that its images have changed: the same for every track of this root."""
+        folders = image_folders(find_media(self._root).crops)
+        with Manifest(self._root) as manifest:
+            return {name: manifest.digest(folder) for name, folder in folders.items()}
+
     def view(self) -> FolderView:
         """A new view; it shares no object with this reader."""
         return view_of(find_media(self._root))

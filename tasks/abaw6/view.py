@@ -53,12 +53,13 @@ class FolderView:
 
     def images(self, video: Video, indices: Sequence[int]) -> list[Image]:
         """Face images of these frames, RGB, as large as the files are."""
+        return [decoded(self.image_path(video, index)) for index in indices]
+
+    def image_path(self, video: Video, index: int) -> str:
+        """The file of a frame's face image."""
         if video.id in self._stills:
-            return [_decoded(self._stills[video.id]) for _ in indices]
-        if not indices:
-            return []
-        folder = self._images[video.id]
-        return [_decoded(self._image_path(folder, int(index) + self._first)) for index in indices]
+            return self._stills[video.id]
+        return self._numbered(self._images[video.id], int(index) + self._first)
 
     def audio(self, video: Video) -> Audio | None:
         """The recording's own sound, else a separate file; mono, 16 kHz, at most ten minutes."""
@@ -87,7 +88,7 @@ class FolderView:
     def _of(self, paths: Mapping[str, str], video: Video) -> str | None:
         return paths.get(video.id) or paths.get(video.group)
 
-    def _image_path(self, folder: str, number: int) -> str:
+    def _numbered(self, folder: str, number: int) -> str:
         usual = os.path.join(folder, f"{number:05d}.jpg")
         if folder not in self._names:
             if os.path.exists(usual):
@@ -107,7 +108,21 @@ class FolderView:
         return self._boxes[str(table)]
 
 
-def _decoded(path: str) -> Image:
+class FacesAlone:
+    """What views of data sets without sound, words and whole frames share; each has `images` of its own."""
+
+    def audio(self, video: Video) -> Audio | None:
+        return None
+
+    def text(self, video: Video) -> str | None:
+        return None
+
+    def scene(self, video: Video, n: int) -> list[SceneFrame]:
+        return []
+
+
+def decoded(path: str) -> Image:
+    """The image in a file, RGB, as large as it is."""
     from PIL import Image as Pillow
 
     with Pillow.open(path) as image:

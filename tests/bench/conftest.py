@@ -4,19 +4,26 @@ from typing import Any
 
 import pytest
 
-ROWS = pytest.StashKey[list[dict[str, Any]]]()
+Rows = list[dict[str, Any]]
+TABLES = pytest.StashKey[dict[str, Rows]]()
 
 
 @pytest.fixture
-def table(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
+def table(request: pytest.FixtureRequest) -> Rows:
     """Rows of the throughput table, printed when the session ends."""
-    return request.config.stash.setdefault(ROWS, [])
+    return request.config.stash.setdefault(TABLES, {}).setdefault("throughput", [])
+
+
+@pytest.fixture
+def ratios(request: pytest.FixtureRequest) -> Rows:
+    """Rows of the bootstrap's table, printed when the session ends."""
+    return request.config.stash.setdefault(TABLES, {}).setdefault("10,000 draws of recordings", [])
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    rows = config.stash.get(ROWS, [])
-    if rows:
-        from tabulate import tabulate
+    for title, rows in config.stash.get(TABLES, {}).items():
+        if rows:
+            from tabulate import tabulate
 
-        terminalreporter.section("throughput")
-        terminalreporter.write_line(tabulate(rows, headers="keys", tablefmt="pipe", disable_numparse=True))
+            terminalreporter.section(title)
+            terminalreporter.write_line(tabulate(rows, headers="keys", tablefmt="pipe", disable_numparse=True))

@@ -43,7 +43,7 @@ def lines(make_run: MakeRun, tmp_path: Path) -> list[Line]:
 def test_systems_are_rows_sorted_by_p_without_a_rank(lines: list[Line]):
     text = files(lines)["demo/expr.md"].decode()
     head, _, *rows = table(text, "Official split, validation side")
-    assert head == ["system", "profile", "seed", "P (F1, %)", "Anger", "Joy", "from"]
+    assert head == ["system", "profile", "seed", "P (F1, %)", "Anger", "Joy", "contamination", "from"]
     assert [(row[0], row[2], row[-1]) for row in rows] == [
         *(("strong", "0", "run r1"), ("weak", "1", "run r3"), ("weak", "0", "run r2")),
     ]
@@ -57,7 +57,7 @@ def test_systems_are_rows_sorted_by_p_without_a_rank(lines: list[Line]):
 def test_a_system_has_the_papers_layout(lines: list[Line]):
     text = files(lines)["demo/expr.strong.md"].decode()
     head, _, *rows = table(text, "Profile demo, seed 0")
-    assert head == ["split", "Anger", "Joy", "Avg (F1, %)", "from"]
+    assert head == ["split", "Anger", "Joy", "Avg (F1, %)", "contamination", "from"]
     assert [row[0] for row in rows] == ["official", *(f"fold-{i}" for i in range(1, 6)), "folds mean", "folds pooled"]
     anger = [float(row[1]) for row in rows[1:7]]
     assert anger[5] == pytest.approx(sum(anger[:5]) / 5, abs=0.011)
@@ -113,6 +113,7 @@ def test_the_test_set_is_apart_and_published_only(lines: list[Line], repository:
         "",
         "",
         "22.01",
+        "unknown",
         "published [1]",
     ]
 

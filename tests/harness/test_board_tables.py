@@ -10,7 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.board_rows import Line, Score
-from harness.board_tables import Page, Table, escape_latex, escape_markdown, printed, printed_p, render
+from harness.board_tables import (
+    Page,
+    Table,
+    escape_latex,
+    escape_markdown,
+    printed,
+    printed_p,
+    printed_with_tie,
+    render,
+)
 
 VA = ("demo", "va", "Valence-arousal", "ccc", "official")
 RUN = Line(*VA, "a|b_c", Score(0.5, 0.4, 0.6), {"valence": Score(0.51234, 0.4, 0.6)}, profile="demo", seed=0, run="r1")
@@ -31,8 +40,8 @@ def test_where_few_recordings_decide_there_is_a_dagger():
     few = dataclasses.replace(RUN, few=frozenset({"valence"}))
     page = dataclasses.replace(PAGE, tables=(Table("Official", "systems", (few, PAPER)),))
     lines = render(page, "md").decode().splitlines()
-    assert "| a\\|b_c | demo | 0 | 0.5000 [0.4000, 0.6000]† | 0.5123† | run r1 |" in lines
-    assert "| T: m |  |  | 0.2500 | 0.2500 | published [1] |" in lines
+    assert "| a\\|b_c | demo | 0 | 0.5000 [0.4000, 0.6000]† | 0.5123† | unknown | run r1 |" in lines
+    assert "| T: m |  |  | 0.2500 | 0.2500 | unknown | published [1] |" in lines
 
 
 def test_markdown():
@@ -42,19 +51,46 @@ def test_markdown():
         "\n"
         "## Official\n"
         "\n"
-        "| system | profile | seed | P (CCC) | valence | from |\n"
-        "| :-- | :-- | --: | --: | --: | --: |\n"
-        "| a\\|b_c | demo | 0 | 0.5000 [0.4000, 0.6000] | 0.5123 | run r1 |\n"
-        "| T: m |  |  | 0.2500 | 0.2500 | published [1] |\n"
+        "| system | profile | seed | P (CCC) | valence | contamination | from |\n"
+        "| :-- | :-- | --: | --: | --: | --: | --: |\n"
+        "| a\\|b_c | demo | 0 | 0.5000 [0.4000, 0.6000] | 0.5123 | unknown | run r1 |\n"
+        "| T: m |  |  | 0.2500 | 0.2500 | unknown | published [1] |\n"
         "\n"
         "- 50 % of a_b\n"
         "- [1] Table 4\n"
     )
 
 
+def test_tie_groups_and_the_chance_of_being_best_have_columns_where_they_are_known():
+    tied = dataclasses.replace(RUN, tie="ab", best=0.374, contamination="held-out")
+    page = dataclasses.replace(PAGE, tables=(Table("Official", "systems", (tied, PAPER)),))
+    lines = render(page, "md").decode().splitlines()
+    assert "| system | profile | seed | tie | best | P (CCC) | valence | contamination | from |" in lines
+    assert "| a\\|b_c | demo | 0 | ab | 37 % | 0.5000 [0.4000, 0.6000] | 0.5123 | held-out | run r1 |" in lines
+    assert "| T: m |  |  |  |  | 0.2500 | 0.2500 | unknown | published [1] |" in lines
+    assert printed_with_tie(tied) == "0.5000 [0.4000, 0.6000] ab"
+    assert printed_with_tie(PAPER) == "0.2500"
+    p, valence, published, _ = csv.DictReader(io.StringIO(render(page, "csv").decode()))
+    assert [(row["tie"], row["best"], row["contamination"]) for row in (p, valence, published)] == [
+        ("ab", "0.374", "held-out"), ("", "", "held-out"), ("", "", "unknown"),
+    ]  # fmt: skip
+    first, other = json.loads(render(page, "json"))["tables"][0]["rows"]
+    assert (first["tie"], first["best"], first["contamination"]) == ("ab", 0.374, "held-out")
+    assert (other["tie"], other["best"], other["contamination"]) == (None, None, "unknown")
+
+
+def test_a_row_of_several_seeds_says_which():
+    several = dataclasses.replace(RUN, seed=None, seeds=(0, 1, 4), run="")
+    page = dataclasses.replace(PAGE, tables=(Table("Official", "systems", (several,)),))
+    text = render(page, "md").decode()
+    assert "| a\\|b_c | demo | 3 seeds | 0.5000 [0.4000, 0.6000] | 0.5123 | unknown | seeds 0, 1, 4 |\n" in text
+    assert next(csv.DictReader(io.StringIO(render(page, "csv").decode())))["seed"] == "3 seeds"
+    assert json.loads(render(page, "json"))["tables"][0]["rows"][0]["seeds"] == [0, 1, 4]
+
+
 def test_latex_escapes_what_latex_reads():
     text = render(PAGE, "latex").decode()
-    assert "a\\textbar{}b\\_c & demo & 0 & 0.5000 [0.4000, 0.6000] & 0.5123 & run r1 \\\\\n" in text
+    assert "a\\textbar{}b\\_c & demo & 0 & 0.5000 [0.4000, 0.6000] & 0.5123 & unknown & run r1 \\\\\n" in text
     assert "\\par 50 \\% of a\\_b\n" in text
     assert text.count("\\begin{") == text.count("\\end{") == 2
 
@@ -90,7 +126,7 @@ def test_names_that_try(name: str):
     table = Table("t", "systems", (Line(**{**RUN.__dict__, "system": name}),))
     text = render(Page("p", "demo", name, (table,)), "md").decode()
     (row,) = [line for line in text.splitlines() if "run r1" in line]
-    assert row.replace("\\\\", "").replace("\\|", "").count("|") == 7
+    assert row.replace("\\\\", "").replace("\\|", "").count("|") == 8
     assert "<script>" not in text
 
 

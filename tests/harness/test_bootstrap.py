@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from harness import bootstrap, intervals, metrics
@@ -132,15 +134,23 @@ def test_a_recording_in_two_folds_is_an_error() -> None:
             function(metrics.get("f1"), given, draws=2)
 
 
-@pytest.mark.parametrize("name", sorted(NAIVE))
-def test_the_order_of_videos_changes_nothing(name: str) -> None:
-    stats_VLk, groups = statistics(name, world(name))
-    order = np.random.default_rng(9).permutation(len(groups))
-    shuffled = stats_VLk[order], [groups[i] for i in order]
-    metric = metrics.get(name)
-    assert bootstrap.interval(metric, *shuffled, draws=DRAWS) == bootstrap.interval(
-        metric, stats_VLk, groups, draws=DRAWS
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 2**16), st.integers(2, 12), st.sampled_from(sorted(NAIVE)), st.sampled_from(intervals.METHODS))
+def test_the_order_of_videos_changes_nothing(seed: int, groups: int, name: str, method: str) -> None:
+    """Not a last bit of any score, interval or p-value: of one system, of two, of folds."""
+    metric, how = metrics.get(name), {"draws": DRAWS, "method": method}
+    one, recording_V = statistics(name, world(name, groups=groups, seed=seed))
+    other, _ = statistics(name, world(name, groups=groups, seed=seed, skill=0.3))
+    order_V = np.random.default_rng(seed).permutation(len(recording_V))
+    shuffled_V = [recording_V[v] for v in order_V]
+    first, second = (one, recording_V), (one[order_V], shuffled_V)
+    assert bootstrap.interval(metric, *second, **how) == bootstrap.interval(metric, *first, **how)
+    assert bootstrap.paired(metric, one[order_V], other[order_V], shuffled_V, **how) == bootstrap.paired(
+        metric, one, other, recording_V, **how
     )
+    fold = (other, [f"another {group}" for group in recording_V])
+    for over_folds in (bootstrap.folds_mean, bootstrap.folds_pooled):
+        assert over_folds(metric, [second, fold], **how) == over_folds(metric, [first, fold], **how)
 
 
 @pytest.mark.parametrize("name", sorted(NAIVE))
@@ -301,18 +311,6 @@ def test_systems_judged_on_other_rows_cannot_be_compared() -> None:
 
 
 # -- draws ---------------------------------------------------------------------------------------
-
-
-def test_weights_are_multinomial_counts_whatever_the_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    counts_BG = all_weights(40, 3000, seed=7)
-    assert (counts_BG.sum(axis=1) == 40).all()
-    assert counts_BG.mean(axis=0) == pytest.approx(np.ones(40), abs=0.1)
-    assert counts_BG.var(axis=0) == pytest.approx(np.full(40, 39 / 40), abs=0.15)
-    monkeypatch.setattr(bootstrap, "CHUNK", 999)
-    np.testing.assert_array_equal(all_weights(40, 3000, seed=7), counts_BG)
-    np.testing.assert_array_equal(all_weights(40, 100, seed=7), counts_BG[:100])
-    assert (all_weights(40, 100, seed=8) != counts_BG[:100]).any()
-    assert (all_weights(40, 100, seed=7, fold=1) != counts_BG[:100]).any()
 
 
 def test_one_recording_gives_no_width_and_none_is_an_error() -> None:

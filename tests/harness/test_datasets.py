@@ -7,7 +7,7 @@ import pluggy
 import pytest
 
 from harness import hookspecs
-from harness.datasets import Root, cache_home, locate, parse_options
+from harness.datasets import Root, cache_home, find, locate, parse_options
 from harness.errors import MissingData, UserError
 from harness.hookspecs import hookimpl
 
@@ -53,6 +53,14 @@ def test_nothing_configured_means_the_demo_world(manager: pluggy.PluginManager, 
     assert locate("aff-wild2", {}, manager) == Root(tmp_path / "made-up", "demo", True)
     with pytest.raises(MissingData, match="No plugin has a made-up stand-in for 'c-expr'"):
         locate("c-expr", {}, manager)
+
+
+def test_to_find_a_data_set_writes_nothing(manager: pluggy.PluginManager, tmp_path: Path) -> None:
+    assert find("aff-wild2", {}) is None
+    assert find("aff-wild2", {"demo": ""}) is None
+    assert find("aff-wild2", {"aff-wild2": str(tmp_path)}) == Root(tmp_path, "aff-wild2", False)
+    with pytest.raises(MissingData, match="looked at: no folder is named for it"):
+        find("aff-wild2", {"c-expr": str(tmp_path)})
 
 
 def test_the_option_comes_first(manager: pluggy.PluginManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

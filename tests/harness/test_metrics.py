@@ -252,6 +252,33 @@ def test_shards_merged_in_any_order_and_nesting_score_the_same(seed: int, count:
 
 
 @settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**16), st.integers(2, 12), st.sampled_from(sorted(metrics.METRICS)), st.sampled_from([0.0, 1e6]))
+def test_shards_merged_in_any_order_give_the_same_statistics(seed: int, count: int, name: str, offset: float) -> None:
+    """Two at a time, any two next, as shards that come when they are done: counts exactly, moments to 1e-9."""
+    metric, rng = metrics.get(name), np.random.default_rng(seed)
+    pred_RL, target_RL = binary(seed, rows=80)
+    if name != "f1":
+        pred_RL, target_RL = offset + rng.normal(size=(80, 5)), offset + rng.normal(size=(80, 5))
+    target_RL[rng.random((80, 5)) < 0.1] = np.nan
+    waiting = list(pieces(metric, pred_RL, target_RL, count, seed))
+    while len(waiting) > 1:
+        one, other = (waiting.pop(int(rng.integers(len(waiting)))) for _ in range(2))
+        waiting.append(metric.merge(np.array([one, other])))
+    whole_Lk = metric.stats(pred_RL, target_RL)
+    if name == "f1":
+        np.testing.assert_array_equal(waiting[0], whole_Lk)
+        return
+    merged, whole = (dict(zip(metric.columns, stats_Lk.T, strict=True)) for stats_Lk in (waiting[0], whole_Lk))
+    for exact in ("n", "min_p", "max_p", "min_t", "max_t"):
+        np.testing.assert_array_equal(merged[exact], whole[exact])
+    for mean, rest in (("mean_p", "rest_p"), ("mean_t", "rest_t")):
+        apart_L = (merged[mean] - whole[mean]) + (merged[rest] - whole[rest])
+        np.testing.assert_allclose(apart_L, 0, atol=1e-12)
+    for squares in ("m2_p", "m2_t", "cross"):
+        np.testing.assert_allclose(merged[squares], whole[squares], rtol=0, atol=1e-9)
+
+
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**16), st.integers(1, 6), st.sampled_from(["f1", "ccc", "pearson"]))
 def test_weights_repeat_rows(seed: int, count: int, name: str) -> None:
     metric, rng = metrics.get(name), np.random.default_rng(seed)

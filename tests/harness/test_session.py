@@ -3,13 +3,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny_world
 
 from harness import builtin, plugins
-from harness.errors import MissingData, UserError
-from harness.session import default_profile, limited, outlook, refuse_if_too_big, run_hash
+from harness.errors import HarnessError, MissingData, UserError
+from harness.hookspecs import hookimpl
+from harness.session import Request, default_profile, limited, outlook, prepare, refuse_if_too_big, run_hash
 from harness.splits import Split
 
 
@@ -126,15 +128,43 @@ def _folder(world, **words) -> Path:
 
 
 def test_the_profile_is_by_the_data(monkeypatch: pytest.MonkeyPatch):
-    from harness.datasets import Root
-
     monkeypatch.setattr(plugins, "entry_points", lambda group: [])
     pipeline = dataclasses.replace(tiny_world.PIPELINE, profiles={"demo": {}})
     loaded = plugins.load({"builtin": builtin, "tiny": tiny_world.plugin(pipelines={"tiny": pipeline})})
-    real, demo = Root(Path("x"), "tiny", False), Root(Path("x"), "demo", True)
-    assert [default_profile(loaded, "tiny", root) for root in (real, demo)] == ["paper", "demo"]
+    assert [default_profile(loaded, "tiny", demo=demo) for demo in (False, True)] == ["paper", "demo"]
     without = plugins.load({"builtin": builtin, "tiny": tiny_world.plugin()})
-    assert default_profile(without, "tiny", demo) == "paper"
+    assert default_profile(without, "tiny", demo=True) == "paper"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"sets": {"extra_train.more": "tini"}}, "No reader is called 'tini'. Did you mean 'tiny'?"),
+        ({"sets": {"extra_train.more": "tini", "adapt.image": None}}, "No reader is called 'tini'."),
+        ({"sets": {"extra_train.more": "tiny", "extra_train.more.capp": 1}}, "No field of an Extra is called 'capp'."),
+        ({"sets": {"fusion": "mpl"}}, "No fusion is called 'mpl'."),
+        ({"sets": {"extra_train.more": "gone"}}, "No plugin has a made-up stand-in for 'gone'"),
+    ],
+)  # fmt: skip
+def test_wrong_names_are_answered_before_the_demo_world_is_written(
+    words: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    asked: list[str] = []
+
+    def locate_dataset(name: str, demo: bool) -> Path | None:
+        asked.append(name)
+        return None
+
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [])
+    monkeypatch.delenv("HARNESS_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    made = tiny_world.plugin(readers={"gone": tiny_world.TinyReader})
+    made.locate_dataset = hookimpl(locate_dataset)  # type: ignore[attr-defined]
+    loaded = plugins.load({"builtin": builtin, "tiny": made})
+    with pytest.raises(HarnessError) as error:
+        prepare(loaded, "colour", Request("tiny", data={"demo": ""}, **words))
+    assert str(error.value).startswith(message)
+    assert "tiny" not in asked
 
 
 def test_recordings_on_both_sides_are_named_and_dropped_when_asked(tiny):

@@ -109,6 +109,45 @@ def test_another_split(make_run: MakeRun, here: Path):
         board("--split", "fold-2")
 
 
+def test_rows_that_cannot_be_told_apart_share_a_letter(make_run: MakeRun, here: Path):
+    for run in ("one", "two"):
+        make_run(system=run, run=run)
+    assert board().stdout.count("] a ") == 2
+    text = (here / "leaderboards/demo/expr.md").read_text()
+    assert "| system | profile | seed | tie | best | P (F1, %) |" in text
+    assert "- Tie: rows that share a letter cannot be told apart" in text
+
+
+def test_several_seeds_are_one_more_row(make_run: MakeRun, here: Path):
+    for seed in (0, 1):
+        make_run(run=f"r{seed}", seed=seed)
+    assert "2 seeds" in board().stdout
+    assert "| linear | demo | 2 seeds |" in (here / "leaderboards/README.md").read_text()
+
+
+def test_rows_are_chosen_by_contamination(make_run: MakeRun, here: Path):
+    make_run(system="clean", run="r1", contamination={"verdict": "held-out", "saw": [], "not_told": []})
+    make_run(system="seen", run="r2", contamination={"verdict": "in-sample", "saw": ["demo"], "not_told": []})
+    make_run(system="old", run="r3")  # a row from before rows said it
+    board()
+    before = written(here / "leaderboards")
+    assert b"| unknown | run r3 |" in before["demo/expr.md"]
+    done = board("--contamination", "held-out,unknown")
+    assert "clean" in done.stdout
+    assert "seen" not in done.stdout
+    assert "left out: 1 rows of official, not held-out or unknown" in done.stderr
+    assert "nothing is written" in done.stderr
+    assert written(here / "leaderboards") == before
+    board("--contamination", "held-out", "--out", "chosen")
+    made = written(here / "chosen")
+    assert sorted(made) == ["demo/expr.clean.md", "demo/expr.md"]
+    assert b"A choice of rows: those whose contamination is held-out." in made["demo/expr.md"]
+    with pytest.raises(UserError, match="Did you mean 'held-out'"):
+        board("--contamination", "heldout")
+    with pytest.raises(UserError, match="are about all of them"):
+        board("--contamination", "held-out", "--check")
+
+
 def test_partial_rows_are_said_and_kept_off(make_run: MakeRun, here: Path):
     make_run("official")
     make_run("official", run="r2", system="trial", partial="limited to 3 videos a part")
@@ -180,3 +219,32 @@ def test_rows_that_are_not_what_their_statistics_give_fail_the_check_until_judge
         board("--check")
     assert "judged again: leaderboards/records/demo/expr/linear@demo/official.json" in board("--rejudge").stderr
     assert "1 of 1 rows are what their statistics give" in board("--check").stderr
+
+
+def test_a_page_of_every_split_is_written_where_it_is_asked_for(make_run: MakeRun, here: Path):
+    make_run("official", "fold-1", system="strong", run="r1", skill=0.9)
+    (make_run("official", system="weak", run="r2", skill=0.1) / "report.html").write_text("")
+    done = board("--html", "site")
+    assert f"page in {Path('site/index.html')}" in done.stderr
+    page = (here / "site/index.html").read_text()
+    assert "Split fold-1" in page
+    assert page.count('class="tie" data-value="a"') == 2  # three recordings tell nothing apart
+    assert '<a href="../runs/expr/weak%40demo/r2/report.html">' in page
+
+
+def test_a_page_of_a_choice_of_rows_has_those_alone(make_run: MakeRun, here: Path):
+    make_run("official", system="mine", run="r1")
+    make_run("official", run="r2", data={"name": "aff-wild2"})
+    board("--html", "site", "--data", "demo")
+    page = (here / "site/index.html").read_text()
+    assert "mine" in page
+    assert "aff-wild2" not in page
+    with pytest.raises(MissingData, match="No rows of split 'folds-mean'"):
+        board("--html", "elsewhere", "--split", "folds-mean")
+    assert not (here / "elsewhere").exists()
+
+
+def test_a_check_writes_no_page(make_run: MakeRun):
+    make_run("official")
+    with pytest.raises(UserError, match="--check writes nothing: leave out --html"):
+        board("--check", "--html", "site")
