@@ -64,7 +64,7 @@ LIBREFACE = Layout(
     means=_libreface, first_frame=0, video=(), image=(), decision=("facialexpression",), others=CONTEMPT,
 )  # fmt: skip
 EMOTIEFFLIB = Layout(
-    # https://github.com/sb-ai-lab/EmotiEffLib: a column per entry of idx_to_emotion_class, then valence and arousal
+    # https://github.com/sb-ai-lab/EmotiEffLib writes no file itself: a column per entry of its idx_to_emotion_class
     "EmotiEffLib (HSEmotion): frame (from 1), a column per emotion, valence, arousal",
     means=_emotiefflib, decision=("emotion",), others=CONTEMPT,
 )  # fmt: skip

@@ -95,13 +95,18 @@ def decisions_table(
 ) -> bytes:
     """Every row of the videos as parquet: video, frame (from 1), part, a score per label, decision; never the truth.
 
-    A row without a prediction has neither score nor decision.
+    A row without a prediction has neither score nor decision, one that decides for none of the labels no score. A label
+    that the source has no column for has a score that decides for it nowhere (see `_never_best`).
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     scores_RL = np.concatenate([scores[video.key] for video in videos])
     said_RL = np.concatenate([said[video.key] for video in videos])
+    none_R = np.isnan(scores_RL).all(axis=1)
+    scores_RL = _never_best(scores_RL, task)
+    if task.kind.name == "one_of":
+        scores_RL[(said_RL == 0).all(axis=1)] = np.nan
     rows = [len(scores[video.key]) for video in videos]
     frame_R = np.concatenate([np.arange(1, n + 1) if task.level == "frame" else np.zeros(n, np.int64) for n in rows])
     code_R = np.repeat(np.arange(len(videos), dtype=np.int32), rows)
@@ -110,11 +115,25 @@ def decisions_table(
         "frame": pa.array(frame_R),
         "part": pa.array(np.zeros(len(frame_R), np.int64)),
         **{f"score {label}": pa.array(scores_RL[:, i], from_pandas=True) for i, label in enumerate(task.labels)},
-        "decision": _words(task, said_RL, np.isnan(scores_RL).all(axis=1)),
+        "decision": _words(task, said_RL, none_R),
     }
     buffer = io.BytesIO()
     pq.write_table(pa.table(columns), buffer)
     return buffer.getvalue()
+
+
+def _never_best(scores_RL: Floats, task: TaskSpec) -> Floats:
+    """Scores of rows with a prediction where the source has no column for a label: 1 below the row's lowest (one_of),
+    0 (any_of), the middle of the scale (continuous)."""
+    none_RL = np.isnan(scores_RL)
+    if task.kind.name == "continuous":
+        fill_R1 = np.full((len(scores_RL), 1), (task.kind.low + task.kind.high) / 2, np.float32)
+    elif task.kind.name == "any_of":
+        fill_R1 = np.zeros((len(scores_RL), 1), np.float32)
+    else:
+        fill_R1 = np.where(none_RL, np.float32(np.inf), scores_RL).min(axis=1, keepdims=True) - 1
+    filled_RL: Floats = np.where(none_RL & ~none_RL.all(axis=1, keepdims=True), fill_R1, scores_RL)
+    return filled_RL
 
 
 def _words(task: TaskSpec, said_RL: Floats, none_R: Any) -> Any:

@@ -42,6 +42,22 @@ def test_values_are_their_own_decision_and_a_whole_video_has_no_frame():
     assert [(row["frame"], row["score x"], row["decision"]) for row in found] == [(0, 0.25, ""), (0, None, "")]
 
 
+def test_a_label_without_a_column_is_never_the_best():
+    found = rows(
+        "colour",
+        {"a": [[-2.0, NAN, -3.0], [NAN] * 3], "b": [[0, 0, 0], [0, 0, 1]]},  # b: decisions, one for another class
+        {"a": [[1, 0, 0], [0, 0, 0]], "b": [[0, 0, 0], [0, 0, 1]]},
+    )
+    assert [[row[f"score {label}"] for label in ("red", "green", "blue")] for row in found] == [
+        [-2, -4, -3], [None] * 3, [None] * 3, [0, 0, 1],
+    ]  # fmt: skip
+    assert [row["decision"] for row in found] == ["red", None, "", "blue"]
+    found = rows("units", {"a": [[0.7, NAN]], "b": [[0.1, NAN]]}, {"a": [[1, 0]], "b": [[0, 0]]})
+    assert [row["score b"] for row in found] == [0, 0]
+    found = rows("mood", {"a": [[0.7, NAN]], "b": [[NAN, NAN]]}, {"a": [[0.7, 0]], "b": [[-1, 1]]})
+    assert [row["score y"] for row in found] == [0, None]
+
+
 def test_coverage_adds_up_what_differs():
     frames = (
         Frames("a", 10, 8, 9, True, missing=1, first_missing=4),
