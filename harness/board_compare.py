@@ -34,6 +34,17 @@ class Judged:
         """How the comparison names it."""
         return f"{self.row['system']}@{self.row['profile']} seed {self.row['seed']}"
 
+    @property
+    def scores(self) -> dict[str, float]:
+        """Of every label and of P."""
+        score = self.row["score"]
+        return {name: one["value"] for name, one in (*score["labels"].items(), ("P", score["P"]))}
+
+    def told(self) -> dict[str, Any]:
+        """What JSON says of it."""
+        names = ("system", "profile", "seed", "run", "partial")
+        return {name: self.row[name] for name in names} | {"P": self.scores["P"]}
+
 
 def read_judged(folder: Path, split: str) -> Judged:
     """The row and the statistics of one split of a run; MissingData where they are not there.
@@ -42,7 +53,7 @@ def read_judged(folder: Path, split: str) -> Judged:
     """
     if split not in SPLITS:
         raise unknown("split to compare", split, SPLITS)
-    folder = run_folder(folder)
+    folder = run_folder(folder, "; or several seeds, with --seeds")
     path = folder / f"{split}.json"
     if not path.exists():
         there = [name for name in SPLITS if (folder / f"{name}.json").exists()]
@@ -57,31 +68,40 @@ def compare(first: Judged, other: Judged, **how: Any) -> bootstrap.Difference:
     """
     split = first.row["split"]
     metric = get(first.row["metric"])
-    _refuse_different_rows(first, other)
+    refuse_different_rows(first, other)
     folds_a = [fold.fold for fold in first.folds]
-    folds_b = [_like(metric, a, b, first, other).fold for a, b in zip(first.folds, other.folds, strict=True)]
+    folds_b = [like(metric, a, b, first, other).fold for a, b in zip(first.folds, other.folds, strict=True)]
     return OVER_FOLDS.get(split, bootstrap.paired_folds_mean)(metric, folds_b, folds_a, **how)
 
 
-def run_folder(folder: Path) -> Path:
-    """The folder of a run's rows: this one, or the only one in it that has rows; else an error that names them."""
+def run_folders(folder: Path) -> list[Path]:
+    """`folder`, or those in it that hold rows; MissingData where there is none."""
     if not folder.is_dir():
         raise MissingData(f"No run at {folder}; runs lie in runs/<task>/<system@profile>/<run id>")
-    if _has_rows(folder):
-        return folder
     inner = sorted(path for path in folder.iterdir() if path.is_dir() and _has_rows(path))
-    if len(inner) == 1:
-        return inner[0]
-    if inner:
-        raise UserError(f"{folder} holds {len(inner)} runs, expected one of: {', '.join(map(str, inner))}")
-    raise MissingData(f"No finished split in {folder}; runs lie in runs/<task>/<system@profile>/<run id>")
+    if not inner and not _has_rows(folder):
+        raise MissingData(f"No finished split in {folder}; runs lie in runs/<task>/<system@profile>/<run id>")
+    return [folder] if _has_rows(folder) else inner
+
+
+def run_folder(folder: Path, otherwise: str = "") -> Path:
+    """The folder of a run's rows: this one, or the only one in it that has rows.
+
+    UserError where there are several; it ends with what else they would be good for.
+    """
+    found = run_folders(folder)
+    if len(found) > 1:
+        named = ", ".join(map(str, found))
+        raise UserError(f"{folder} holds {len(found)} runs, expected one of: {named}{otherwise}")
+    return found[0]
 
 
 def _has_rows(folder: Path) -> bool:
     return any((folder / f"{split}.json").exists() for split in SPLITS)
 
 
-def _refuse_different_rows(first: Judged, other: Judged) -> None:
+def refuse_different_rows(first: Judged, other: Judged) -> None:
+    """UserError naming every fact in which two rows differ that must agree for their scores to compare."""
     a, b = first.row, other.row
     facts = [(name.replace("_", " "), a[name], b[name]) for name in MUST_AGREE]
     facts += [("data", a["data"]["name"], b["data"]["name"]), ("fold list", a["data"]["folds"], b["data"]["folds"])]
@@ -90,7 +110,7 @@ def _refuse_different_rows(first: Judged, other: Judged) -> None:
         raise _refusal(first, other, "; ".join(differ))
 
 
-def _like(metric: Metric, a: FoldStats, b: FoldStats, first: Judged, other: Judged) -> FoldStats:
+def like(metric: Metric, a: FoldStats, b: FoldStats, first: Judged, other: Judged) -> FoldStats:
     """The other run's statistics in the order of the first one's videos, once they are of the same labels."""
     try:
         return aligned(metric, a, b)

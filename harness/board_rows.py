@@ -39,7 +39,7 @@ class Line:
     """One scored split of one system. `published` is its source; empty for a run of this harness.
 
     `conditions` are what two lines must share to be comparable: task version, fold list, treatment of partly invalid
-    rows, dropping of leaks. `few`: labels whose interval rests on few recordings; P has the doubt of any of them.
+    rows, dropping of leaks, rows judged. `few`: labels whose interval rests on few recordings, and with them P.
     `remarks` go below the table the line stands in.
 
     `tie` and `best` compare it with the others of its table (see `harness.board_ties`): letters of the tie groups it
@@ -167,6 +167,7 @@ def line_of(found: Found) -> Line:
                 ("task version", str(row["task_version"])), ("metric", row["metric"]),
                 ("fold list", data["folds"][:12] or "none"), ("partly invalid rows", data["partial_rows"]),
                 ("leaks dropped from training", "yes" if data["dedupe"] else "no"),
+                ("judged rows", _judged(row)),
             ),
             few=frozenset(score["interval"].get("few_clusters", ())), remarks=_remarks(row),
             contamination=row.get("contamination", {}).get("verdict", "unknown"), origin=found.path,
@@ -216,8 +217,26 @@ def _remarks(row: Mapping[str, Any]) -> tuple[str, ...]:
     coverage = row["coverage"]
     for label in coverage.get("absent_labels", ()):
         remarks.append(f"{label} has no positive row among those judged in {row['split']}; P counts it all the same.")
+    if "scored" in row:
+        remarks.append(_scored_remark(row["system"], row["scored"], coverage))
     leaks = coverage.get("leaks", ())
     if leaks:
         fate = "dropped from training" if row["data"]["dedupe"] else "kept"
         remarks.append(f"Recordings on both sides of {row['split']} ({fate}): {'; '.join(sorted(leaks))}.")
     return tuple(remarks)
+
+
+def _judged(row: Mapping[str, Any]) -> str:
+    """Which labelled rows a score speaks of: of predictions from files perhaps those alone that were predicted."""
+    part = row.get("scored", {}).get("policy") == "intersection" and row["coverage"]["missing_rows"]
+    return "those with a prediction" if part else "all that are labelled"
+
+
+def _scored_remark(system: str, scored: Mapping[str, Any], coverage: Mapping[str, Any]) -> str:
+    """How far predictions that were scored from a file cover what is judged, and what their policy made of the rest."""
+    missing = coverage["missing_rows"]
+    fate = {"strict": "counted as wrong", "intersection": "not judged"}.get(scored["policy"], "")
+    rest = f"; {missing:,} labelled rows without a prediction are {fate}" if missing else ""
+    never = scored["labels_without_column"]
+    labels = f"; no predictions of {', '.join(never)}" if never else ""
+    return f"{system}: predictions scored from files, policy {scored['policy']}{rest}{labels}."

@@ -13,13 +13,12 @@ from harness.draws import pooled
 from harness.judge import DRAWS, LEVEL
 from harness.metrics import Metric, get
 from harness.progress import Progress, silent
-from harness.two_level import ENOUGH, seeds_mean
+from harness.two_level import seeds_mean
 
 NOTE = (
     f"Rows of several seeds: their mean, with a {100 * LEVEL:g} % interval for the training procedure (recordings and "
     "seeds are drawn), as opposed to one for these trained models (recordings alone); without an interval where not "
-    f"all statistics are here. Of fewer than {ENOUGH} seeds the spread is hardly known: the interval is likely to be "
-    "too narrow."
+    "all statistics are here. From few seeds their spread is hardly known, which makes the interval wide."
 )
 DOUBT: tuple[Contamination, ...] = ("held-out", "unknown", "in-sample")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from harness.draws import Fold, by_group, draw, pooled, strata_of, weights
-from harness.intervals import limits, p_values
+from harness.intervals import difference_limits, limits, p_values
 from harness.metrics import Metric, Stats
 
 __all__ = [
@@ -137,7 +137,7 @@ def paired_folds_mean(
     strata = list(zip(strata_b, strata_a, strict=True) if swap else zip(strata_a, strata_b, strict=True))
     drawn, _ = draw(metric, strata, (1.0, -1.0), draws, seed, errors=method == "studentised")
     widest = metric.bounds[1] - metric.bounds[0]
-    low_M, high_M = limits(drawn, method, level, (-widest, widest))
+    low_M, high_M = difference_limits(drawn, method, level, (-widest, widest))
     found = (-drawn.points_M, -high_M, -low_M) if swap else (drawn.points_M, low_M, high_M)
     columns = (*found, p_values(drawn, method))
     *labels, p = [Contrast(*(x + 0.0 for x in one)) for one in zip(*(c.tolist() for c in columns), strict=True)]

@@ -20,6 +20,8 @@ from harness.types import Floats, Partition, PartVote, Scenes, Smoother, Video, 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from harness.predicted import Format
+
 # -- votes --------------------------------------------------------------------------------------
 
 
@@ -172,3 +174,10 @@ def provide_partitions() -> Mapping[str, Callable[..., Partition]]:
 @hookimpl
 def provide_postprocessors() -> Mapping[str, Callable[..., Smoother]]:
     return {"none": none}
+
+
+@hookimpl
+def provide_formats() -> Mapping[str, Format]:
+    from harness.foreign import FORMATS
+
+    return FORMATS

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.influence import gradient_of, influence, sums_of, variance
+from harness.influence import Influences, sums_of
 from harness.intervals import Drawn
 from harness.metrics import Float64s, Metric, Stats
 
@@ -40,9 +39,11 @@ def weights(clusters: int, draws: int, seed: int = 0, fold: int = 0) -> Iterator
     """
     rng = np.random.default_rng([seed, fold])
     step = max(1, CHUNK // clusters)
+    first_B1 = np.arange(step)[:, None] * clusters
     for start in range(0, draws, step):
         n = min(step, draws - start)
-        picks_BG = rng.integers(clusters, size=(n, clusters)) + np.arange(n)[:, None] * clusters
+        picks_BG = rng.integers(clusters, size=(n, clusters))
+        picks_BG += first_B1[:n]
         yield np.bincount(picks_BG.ravel(), minlength=n * clusters).reshape(n, clusters)
 
 
@@ -103,16 +104,17 @@ def draw(
     influences = []
     for fold, systems in enumerate(strata):
         one = Stratum(metric, systems, shares)
-        once_1G = np.ones((1, one.clusters), dtype=np.int64)
+        once_1G = np.ones((1, one.clusters))
         points_SM += one.scores(once_1G)[0]
-        variance_M += one.variance(once_1G)[0]
-        influences.append(one.influence())
+        variance_M += one.influences.variance(once_1G)[0]
+        influences.append(one.influences.influence())
         start = 0
-        for weights_BG in weights(one.clusters, draws, seed, fold):
+        for counts_BG in weights(one.clusters, draws, seed, fold):
+            weights_BG = counts_BG.astype(np.float64)  # once for all that is made of them
             stop = start + len(weights_BG)
             each_BSM[start:stop] += one.scores(weights_BG)
             if errors:
-                variance_BM[start:stop] += one.variance(weights_BG)
+                variance_BM[start:stop] += one.influences.variance(weights_BG)
             start = stop
     points_SM, each_BSM = points_SM / folds, each_BSM / folds
     drawn = Drawn(
@@ -137,28 +139,12 @@ class Stratum:
     """The recordings of one fold, under one system or several that are counted together."""
 
     def __init__(self, metric: Metric, systems: Sequence[Stats], shares: Sequence[float]) -> None:
-        self.metric, self.systems, self.shares, self.clusters = metric, systems, shares, len(systems[0])
+        self.metric, self.systems, self.clusters = metric, systems, len(systems[0])
         if not self.clusters:
             raise ValueError("a bootstrap needs at least one recording")
-        self.sums = [sums_of(metric, stats_GLk) for stats_GLk in systems]
+        self.influences = Influences(metric, [sums_of(metric, stats_GLk) for stats_GLk in systems], shares)
 
-    def scores(self, weights_BG: Weights) -> Float64s:
+    def scores(self, weights_BG: Float64s) -> Float64s:
         """score_BSM of each weighting and system."""
         scores = [self.metric.score(self.metric.weighted(stats_GLk, weights_BG)) for stats_GLk in self.systems]
         return np.stack([np.column_stack([score_BL, score_BL.mean(axis=1)]) for score_BL in scores], axis=1)
-
-    def variance(self, weights_BG: Weights) -> Float64s:
-        """variance_BM of the sum of these scores: their squared standard errors."""
-        return variance(weights_BG, np.concatenate(self.sums, axis=-1), self._gradient(weights_BG))
-
-    def influence(self) -> Float64s:
-        """influence_GM on the sum as measured."""
-        return influence(np.concatenate(self.sums, axis=-1), self._gradient(np.ones((1, self.clusters)))[0])
-
-    def _gradient(self, weights_BG: NDArray[Any]) -> Float64s:
-        given = weights_BG.astype(np.float64)
-        parts = []
-        for share, sums_GLj in zip(self.shares, self.sums, strict=True):
-            total_BLj = (given @ sums_GLj.reshape(self.clusters, -1)).reshape(len(given), *sums_GLj.shape[1:])
-            parts.append(share * gradient_of(self.metric, total_BLj))
-        return np.concatenate(parts, axis=-1)

@@ -16,6 +16,7 @@ import pluggy
 if TYPE_CHECKING:
     import click
 
+    from harness.predicted import Format
     from harness.types import Detector, Encoder, Partition, PartVote, Pipeline, Reader, Smoother, TaskSpec, Vote
 
 hookspec = pluggy.HookspecMarker("harness")
@@ -70,6 +71,11 @@ def provide_postprocessors() -> Mapping[str, Callable[..., Smoother]]:
 @hookspec
 def provide_pipelines() -> Mapping[str, Pipeline]:
     """When `--plugin NAME[:PIPELINE]` is resolved: whole methods by name."""
+
+
+@hookspec
+def provide_formats() -> Mapping[str, Format]:
+    """When `harness score` reads predictions of others: formats of files by name, a `harness.predicted.Format` each."""
 
 
 @hookspec

@@ -10,15 +10,14 @@ Shapes: G groups (raw recordings), B draws, L labels, j sums per label, M = L + 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations_with_replacement
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.metrics import MEAN_P, MEAN_T, REST_P, REST_T, Float64s, Metric, Stats
 
-FEW_SUMS = 12  # up to here the products of sums are quicker than influences
+FEW_SUMS = 12  # sums per label up to which adding up their products is quicker than influences
 
 
 def sums_of(metric: Metric, stats_GLk: Stats) -> Float64s:
@@ -75,37 +74,53 @@ def gradient_of(metric: Metric, total_BLj: Float64s) -> Float64s:
     )
 
 
-def influence(sums_GLj: Float64s, gradient_Lj: Float64s) -> Float64s:
-    """influence_GM of each recording on every label's score and on P."""
-    of_GL = (sums_GLj * gradient_Lj).sum(axis=-1)
-    return np.column_stack([of_GL, of_GL.mean(axis=1)])
+class Influences:
+    """The recordings of one stratum, ready to tell the errors of many draws. A score may be a sum of several systems'.
 
+    `systems` are their sums_GLj, `shares` how much each counts: (1,) for one score, (1, -1) for a difference.
+    """
 
-def variance(weights_BG: NDArray[Any], sums_GLj: Float64s, gradient_BLj: Float64s) -> Float64s:
-    """variance_BM of scores whose recording g was drawn `weights_BG[b, g]` times: squared influences, added up."""
-    groups, labels, j = sums_GLj.shape
-    weights_BG = np.asarray(weights_BG, dtype=np.float64)
-    of_label = _from_products if j <= FEW_SUMS else _from_influences
-    on_p_BG = gradient_BLj.reshape(len(gradient_BLj), -1) @ sums_GLj.reshape(groups, -1).T / labels
-    return np.column_stack([of_label(weights_BG, sums_GLj, gradient_BLj), _weighted_squares(weights_BG, on_p_BG)])
+    def __init__(self, metric: Metric, systems: Sequence[Float64s], shares: Sequence[float]) -> None:
+        self.metric, self.shares = metric, shares
+        self.sums_GLj = np.concatenate(systems, axis=-1)
+        groups, self.labels, j = self.sums_GLj.shape
+        self.flat_GJ = self.sums_GLj.reshape(groups, -1)
+        pairs = list(combinations_with_replacement(range(j), 2)) if j <= FEW_SUMS else []
+        self.first_q, self.other_q = (np.array([pair[side] for pair in pairs], dtype=int) for side in (0, 1))
+        self.times_q = np.where(self.first_q == self.other_q, 1.0, 2.0)
+        products_GLq = self.sums_GLj[..., self.first_q] * self.sums_GLj[..., self.other_q]
+        # sums and their products are added up in one matrix product
+        self.columns_GC = np.concatenate([self.flat_GJ, products_GLq.reshape(groups, -1)], axis=1)
 
+    def influence(self) -> Float64s:
+        """influence_GM of each recording on every label's score and on P, as measured."""
+        gradient_1Lj, _ = self._gradient(np.ones((1, len(self.flat_GJ))))
+        of_GL = (self.sums_GLj * gradient_1Lj[0]).sum(axis=-1)
+        return np.column_stack([of_GL, of_GL.mean(axis=1)])
 
-def _from_products(weights_BG: Float64s, sums_GLj: Float64s, gradient_BLj: Float64s) -> Float64s:
-    """variance_BL by adding up the products of sums once: one pass over (B, G), for j (j + 1) / 2 numbers a label."""
-    groups, labels, j = sums_GLj.shape
-    pairs = list(combinations_with_replacement(range(j), 2))
-    products_GLq = np.stack([sums_GLj[..., a] * sums_GLj[..., b] for a, b in pairs], axis=-1)
-    added_BLq = (weights_BG @ products_GLq.reshape(groups, -1)).reshape(-1, labels, len(pairs))
-    twice = [1.0 if a == b else 2.0 for a, b in pairs]
-    factors_BLq = np.stack([gradient_BLj[..., a] * gradient_BLj[..., b] for a, b in pairs], axis=-1) * twice
-    return np.asarray(np.clip((added_BLq * factors_BLq).sum(axis=-1), 0.0, None))
+    def variance(self, weights_BG: Float64s) -> Float64s:
+        """variance_BM of scores whose recording g was drawn `weights_BG[b, g]` times: squared influences, added up."""
+        gradient_BLj, products_BLq = self._gradient(weights_BG)
+        if len(self.times_q):
+            factors_BLq = gradient_BLj[..., self.first_q] * gradient_BLj[..., self.other_q] * self.times_q
+            of_BL = np.clip(np.einsum("blq,blq->bl", products_BLq, factors_BLq), 0.0, None)
+        else:
+            influences = (gradient_BLj[:, i] @ self.sums_GLj[:, i].T for i in range(self.labels))
+            of_BL = np.stack([_weighted_squares(weights_BG, of_BG) for of_BG in influences], axis=-1)
+        on_p_BG = gradient_BLj.reshape(len(gradient_BLj), -1) @ self.flat_GJ.T
+        return np.column_stack([of_BL, _weighted_squares(weights_BG, on_p_BG) / self.labels**2])
 
-
-def _from_influences(weights_BG: Float64s, sums_GLj: Float64s, gradient_BLj: Float64s) -> Float64s:
-    """variance_BL from every recording's influence in every draw, label by label."""
-    columns = [gradient_BLj[:, i] @ sums_GLj[:, i].T for i in range(sums_GLj.shape[1])]
-    return np.stack([_weighted_squares(weights_BG, of_BG) for of_BG in columns], axis=-1)
+    def _gradient(self, weights_BG: Float64s) -> tuple[Float64s, Float64s]:
+        """gradient_BLj of the sum of scores at the sums of each draw, and the added products_BLq."""
+        added_BC = weights_BG @ self.columns_GC
+        total_BLj = added_BC[:, : self.flat_GJ.shape[1]].reshape(len(added_BC), *self.sums_GLj.shape[1:])
+        each = np.split(total_BLj, len(self.shares), axis=-1)
+        parts = [share * gradient_of(self.metric, own_BLj) for share, own_BLj in zip(self.shares, each, strict=True)]
+        products_BLq = added_BC[:, self.flat_GJ.shape[1] :].reshape(len(added_BC), self.labels, -1)
+        return np.concatenate(parts, axis=-1), products_BLq
 
 
 def _weighted_squares(weights_BG: Float64s, of_BG: Float64s) -> Float64s:
-    return np.asarray(np.einsum("bg,bg->b", weights_BG, of_BG * of_BG))  # of two factors einsum is quick, of three slow
+    """Of each draw the sum over recordings of weight * of**2; `of_BG` is overwritten."""
+    np.square(of_BG, out=of_BG)
+    return np.asarray(np.einsum("bg,bg->b", weights_BG, of_BG))

@@ -37,14 +37,13 @@ class Drawn:
 
 
 def limits(drawn: Drawn, method: str, level: float, bounds: tuple[float, float]) -> tuple[Float64s, Float64s]:
-    """low_M and high_M of an interval of this level, within `bounds`; UserError for an unknown method.
+    """low_M and high_M of a score's interval of this level, within `bounds`; UserError for an unknown method.
 
     "percentile": the quantiles of the draws. "bca": the same, corrected for bias and skewness (Efron 1987), with the
     acceleration from the influences. "studentised" (the default everywhere): the quantiles of the draws' t, turned
     round, which is what holds its level best where few recordings decide (docs/statistics.md).
     """
-    if method not in METHODS:
-        raise unknown("method of an interval", method, METHODS)
+    _known(method)
     tail = (1 - level) / 2
     if method == "studentised":
         low_M, high_M = _studentised(drawn, tail)
@@ -55,19 +54,34 @@ def limits(drawn: Drawn, method: str, level: float, bounds: tuple[float, float])
     return np.clip(low_M, *bounds), np.clip(high_M, *bounds)
 
 
-def p_values(drawn: Drawn, method: str) -> Float64s:
-    """p_M, two-sided, that a score differs from 0: 2 * the smaller share of draws beyond it, (count + 1) / (B + 1).
+def difference_limits(
+    drawn: Drawn, method: str, level: float, bounds: tuple[float, float]
+) -> tuple[Float64s, Float64s]:
+    """`limits` of a difference: studentised, as far to both sides as the draws' |t| goes (Hall 1988).
 
-    Studentised, draws of t are counted beyond the measured t; otherwise draws on the other side of 0. Never 0, for the
-    draws are finite; 1 where nothing differs in any draw.
+    Where two systems are alike, differences are hardly skewed, and one quantile of |t| is better known than two of t:
+    fewer false alarms (docs/statistics.md).
     """
+    if method != "studentised":
+        return limits(drawn, method, level, bounds)
+    far_M = np.quantile(np.abs(drawn.studentised()), level, axis=0, method="higher")
+    width_M = np.where(drawn.error_M > 0, far_M * np.where(drawn.error_M > 0, drawn.error_M, 1.0), 0.0)
+    return np.clip(drawn.points_M - width_M, *bounds), np.clip(drawn.points_M + width_M, *bounds)
+
+
+def p_values(drawn: Drawn, method: str) -> Float64s:
+    """p_M, two-sided, that a difference is not 0: but for rounding below 1 - level where `difference_limits` exclude 0.
+
+    Studentised: the share of draws whose |t| is at least the measured one; otherwise twice the smaller share of draws
+    on one side of 0. Shares are (count + 1) / (B + 1): never 0, for the draws are finite; 1 where nothing ever differs.
+    """
+    _known(method)
     if method == "studentised":
-        t_BM = drawn.studentised()
         with np.errstate(divide="ignore", invalid="ignore"):
             t_M = np.where(drawn.points_M == 0, 0.0, drawn.points_M / drawn.error_M)
-        below_M, above_M = (t_BM <= t_M).sum(axis=0), (t_BM >= t_M).sum(axis=0)
-    else:
-        below_M, above_M = (drawn.drawn_BM <= 0).sum(axis=0), (drawn.drawn_BM >= 0).sum(axis=0)
+        count_M = (np.abs(drawn.studentised()) >= np.abs(t_M)).sum(axis=0)
+        return np.asarray((count_M + 1) / (len(drawn.drawn_BM) + 1), dtype=np.float64)
+    below_M, above_M = (drawn.drawn_BM <= 0).sum(axis=0), (drawn.drawn_BM >= 0).sum(axis=0)
     smaller_M: Float64s = np.minimum(below_M, above_M).astype(np.float64)
     return np.minimum(1.0, 2 * (smaller_M + 1) / (len(drawn.drawn_BM) + 1))
 
@@ -84,6 +98,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[i]))
         corrected[i] = highest
     return corrected
+
+
+def _known(method: str) -> None:
+    if method not in METHODS:
+        raise unknown("method of an interval", method, METHODS)
 
 
 def _studentised(drawn: Drawn, tail: float) -> tuple[Float64s, Float64s]:

@@ -5,7 +5,7 @@ A held-out label is in memory here and nowhere before: no plugin is called betwe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from harness.bootstrap import Fold, ScoreInterval, by_group, folds_mean, folds_pooled, interval
 from harness.context import Context
 from harness.metrics import Metric, get
-from harness.types import Floats, Video
+from harness.types import Floats, TaskSpec, Video
 
 LEVEL, DRAWS = 0.95, 10_000
 FEW = 10  # recordings below which a scene's score says little
@@ -42,22 +42,30 @@ def judge(
 ) -> Judged:
     """Score the held-out videos' predictions: pooled over all labelled rows, interval by recordings; and by part."""
     kind = context.plan.task.kind
-    metric = get(kind.metric)
-    stats, positives, coverage = [], np.zeros(len(context.plan.task.labels)), _Coverage()
-    for video in videos:
-        target_RL = context.reader.targets(video)
-        stats.append(metric.stats(kind.decide(scores[video.key]), target_RL))
+    pairs = ((video, kind.decide(scores[video.key]), context.reader.targets(video)) for video in videos)
+    return judge_decisions(context.plan.task, pairs, parts)
+
+
+def judge_decisions(
+    task: TaskSpec, judged: Iterable[tuple[Video, Floats, Floats]], parts: Mapping[str, int]
+) -> Judged:
+    """Score videos, each with its decisions and targets (said_RL, target_RL); no `parts`: no scores by part."""
+    metric = get(task.kind.metric)
+    videos, stats, positives, coverage = [], [], np.zeros(len(task.labels)), _Coverage()
+    for video, said_RL, target_RL in judged:
+        videos.append(video)
+        stats.append(metric.stats(said_RL, target_RL))
         coverage.see(video, target_RL)
-        if kind.name != "continuous":
+        if task.kind.name != "continuous":
             positives += np.nansum(target_RL, axis=0)
     stats_VLk = np.stack(stats)
     groups = [video.group for video in videos]
     found = interval(metric, stats_VLk, groups, level=LEVEL, draws=DRAWS)
-    absent = [label for label, n in zip(context.plan.task.labels, positives, strict=True) if n == 0]
-    report = coverage.report() | {"absent_labels": absent if kind.name != "continuous" else []}
-    few = few_clusters(metric, [(stats_VLk, groups)], context.plan.task.labels)
-    block = score_block(found, context.plan.task.labels, few)
-    scenes = by_scene(metric, stats_VLk, groups, [parts[v.key] for v in videos], context.plan.task.labels)
+    absent = [label for label, n in zip(task.labels, positives, strict=True) if n == 0]
+    report = coverage.report() | {"absent_labels": absent if task.kind.name != "continuous" else []}
+    few = few_clusters(metric, [(stats_VLk, groups)], task.labels)
+    block = score_block(found, task.labels, few)
+    scenes = by_scene(metric, stats_VLk, groups, [parts[v.key] for v in videos], task.labels) if parts else {}
     return Judged(stats_VLk, [v.key for v in videos], groups, block, report, scenes)
 
 

@@ -81,7 +81,7 @@ class F1:
         return np.stack([each_RL.sum(axis=0, dtype=np.int64) for each_RL in counts], axis=-1)
 
     def weighted(self, stats_VLk: Stats, weights_BV: NDArray[Any]) -> Stats:
-        flat = weights_BV.astype(np.float64) @ stats_VLk.reshape(len(stats_VLk), -1).astype(np.float64)
+        flat = np.asarray(weights_BV, np.float64) @ stats_VLk.reshape(len(stats_VLk), -1).astype(np.float64)
         return flat.astype(np.int64).reshape(-1, *stats_VLk.shape[1:])  # exact: counts below 2**53
 
     def merge(self, stats_VLk: Stats) -> Stats:
@@ -125,13 +125,13 @@ class _Moments:
     def weighted(self, stats_VLk: Stats, weights_BV: NDArray[Any]) -> Stats:
         weights_BV = np.asarray(weights_BV, dtype=np.float64)
         out_BLk, cancelled_B = _combine(stats_VLk, weights_BV)
-        drawn_BV = weights_BV > 0
         for label in range(stats_VLk.shape[1]):
             for low in (MIN_P, MIN_T):
-                out_BLk[:, label, low] = _smallest_drawn(stats_VLk[:, label, low], drawn_BV)
-                out_BLk[:, label, low + 1] = -_smallest_drawn(-stats_VLk[:, label, low + 1], drawn_BV)
+                out_BLk[:, label, low] = _smallest_drawn(stats_VLk[:, label, low], weights_BV)
+                out_BLk[:, label, low + 1] = -_smallest_drawn(-stats_VLk[:, label, low + 1], weights_BV)
         for b in cancelled_B.nonzero()[0]:
-            out_BLk[b] = _chan(stats_VLk[drawn_BV[b]], weights_BV[b, drawn_BV[b]])
+            drawn_V = weights_BV[b] > 0
+            out_BLk[b] = _chan(stats_VLk[drawn_V], weights_BV[b, drawn_V])
         return out_BLk
 
     def merge(self, stats_VLk: Stats) -> Stats:
@@ -251,14 +251,18 @@ def _combine(stats_VLk: Stats, weights_BV: Float64s) -> tuple[Stats, NDArray[np.
     """
     s = np.moveaxis(stats_VLk, -1, 0)
     base, center, off = _offsets(s, s[N])
+    squares = [s[column] + s[N] * off[x] * off[y] for column, x, y in SQUARES]
+    columns = [s[N], *(s[N] * off_VL for off_VL in off), *squares]
+    labels = stats_VLk.shape[1]
+    added_BC = weights_BV @ np.concatenate(columns, axis=1)  # one matrix product for all of them
+    added = [added_BC[:, at : at + labels] for at in range(0, added_BC.shape[1], labels)]
     out_BLk = np.empty((len(weights_BV), *stats_VLk.shape[1:]))
-    total_BL = out_BLk[..., N] = weights_BV @ s[N]
-    grand = [weights_BV @ (s[N] * off_VL) / np.maximum(total_BL, 1.0) for off_VL in off]
+    total_BL = out_BLk[..., N] = added[0]
+    grand = [off_BL / np.maximum(total_BL, 1.0) for off_BL in added[1:3]]
     for side, (mean, rest) in enumerate(MEANS):
         out_BLk[..., mean], out_BLk[..., rest] = _two_sum(base[side], center[side] + grand[side])
     cancelled_B = np.zeros(len(weights_BV), dtype=bool)
-    for column, x, y in SQUARES:
-        around_BL = weights_BV @ (s[column] + s[N] * off[x] * off[y])
+    for around_BL, (column, x, y) in zip(added[3:], SQUARES, strict=True):
         out_BLk[..., column] = around_BL - total_BL * grand[x] * grand[y]
         if x == y:  # the cross-product is safe where both squares are (Cauchy-Schwarz)
             cancelled_B |= (out_BLk[..., column] < 0.5 * around_BL).any(axis=1)
@@ -285,17 +289,17 @@ def _two_sum(a_L: Float64s, b_BL: Float64s) -> tuple[Float64s, Float64s]:
     return sum_BL, (a_L - (sum_BL - back_BL)) + (b_BL - back_BL)
 
 
-def _smallest_drawn(value_V: Float64s, drawn_BV: NDArray[np.bool_], first: int = 32) -> Float64s:
+def _smallest_drawn(value_V: Float64s, weights_BV: Float64s, first: int = 32) -> Float64s:
     """min over the drawn videos of each draw, inf where none is drawn.
 
     Videos are looked at from the smallest on: a draw almost surely holds one of the first few.
     """
     order_V = value_V.argsort(kind="stable")
-    front_BV = drawn_BV[:, order_V[:first]]
+    front_BV = weights_BV[:, order_V[:first]] > 0
     at_B = front_BV.argmax(axis=1)
     found_B = front_BV[np.arange(len(at_B)), at_B]
     smallest_B = np.where(found_B, value_V[order_V[at_B]], np.inf)
     if not found_B.all():
-        rest_BV = drawn_BV[~found_B]
+        rest_BV = weights_BV[~found_B] > 0
         smallest_B[~found_B] = np.where(rest_BV, value_V, np.inf).min(axis=1)
     return smallest_B

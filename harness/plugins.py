@@ -25,7 +25,7 @@ from harness.errors import UserError, unknown
 GROUP = "harness"
 NOUNS = (
     "tasks", "readers", "detectors", "encoders", "corpora", "fusions", "partitions", "votes", "postprocessors",
-    "pipelines",
+    "pipelines", "formats",
 )  # fmt: skip
 
 

@@ -139,7 +139,12 @@ def fold_rows(
 
 
 def environment(context: Context, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Where the run happened: versions, processor, device, threads."""
+    """Where the run happened."""
+    return machine(facts["threads"], device_name(context.place.device), context.place.precision)
+
+
+def machine(threads: int, device: str, precision: str) -> dict[str, Any]:
+    """Versions, processor, device, threads."""
     versions = {}
     for package in PACKAGES:
         try:
@@ -150,9 +155,9 @@ def environment(context: Context, facts: Mapping[str, Any]) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
-        "threads": facts["threads"],
-        "device": device_name(context.place.device),
-        "precision": context.place.precision,
+        "threads": threads,
+        "device": device,
+        "precision": precision,
         "packages": versions,
     }
 

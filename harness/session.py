@@ -101,7 +101,7 @@ def prepare(
     counts = {v.key: histogram(reader.targets(v), spec.kind) for v in videos if v.side != "test"}
     splits = tuple(limited(split, request.limit) for split in _splits(context, request, videos, counts))
     run_id = run_hash(plan, context.fingerprint, request, {one.name: one.identity() for one in extra})
-    folder = Folder(request.runs / task / _folder_name(f"{plan.system}@{profile}") / run_id)
+    folder = Folder(request.runs / task / folder_name(f"{plan.system}@{profile}") / run_id)
     facts = {
         "run": run_id,
         "command": request.command,
@@ -275,6 +275,7 @@ def _located(judged: frozenset[str], data: Mapping[str, str], manager: PluginMan
         raise MissingData(f"{error}. It is asked for by an option 'data:{name}'") from None
 
 
-def _folder_name(system: str) -> str:
+def folder_name(system: str) -> str:
+    """The folder of a system's runs: what file systems dislike becomes a dash, a long name is cut and hashed."""
     name = re.sub(r"[^\w.@=,+\[\]-]+", "-", system)
     return name if len(name) <= 120 else f"{name[:100]}-{hashlib.sha256(system.encode()).hexdigest()[:10]}"

@@ -27,6 +27,7 @@ from harness.metrics import Float64s, Metric, Stats
 
 MOST = 20  # systems compared pair by pair: of more pairs, Holm finds no difference in 10,000 draws
 ROOM = 1 << 21  # numbers of statistics held at once
+ROUNDING = 1e-12  # differences in P that are none
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def _letter(n: int) -> str:
 
 
 def _share_of_best(p_BS: Float64s) -> Float64s:
-    highest_BS = p_BS == p_BS.max(axis=1, keepdims=True)
+    highest_BS = p_BS >= p_BS.max(axis=1, keepdims=True) - ROUNDING
     return np.asarray((highest_BS / highest_BS.sum(axis=1, keepdims=True)).mean(axis=0))
 
 
@@ -117,10 +118,10 @@ def _told_apart(
         for start, weights_BG in _pieces(len(systems[0]), len(p_BS), seed, fold, len(systems) * len(systems[0])):
             variance_BN[start : start + len(weights_BG)] += _variance(metric, sums, weights_BG, first_N, other_N)
     drawn = Drawn(
-        p_S[first_N] - p_S[other_N],
+        _difference(p_S[first_N], p_S[other_N]),
         np.sqrt(variance_N) / len(strata),
         np.zeros((0, len(pairs))),  # influences: only BCa asks for them
-        p_BS[:, first_N] - p_BS[:, other_N],
+        _difference(p_BS[:, first_N], p_BS[:, other_N]),
         np.sqrt(variance_BN) / len(strata),
     )
     corrected = holm(p_values(drawn, "studentised").tolist())
@@ -142,6 +143,12 @@ def _variance(
     own_BS = np.diagonal(product_BSS, axis1=1, axis2=2)
     variance_BN = own_BS[:, first_N] + own_BS[:, other_N] - 2 * product_BSS[:, first_N, other_N]
     return np.asarray(np.clip(variance_BN, 0.0, None))
+
+
+def _difference(first: Float64s, other: Float64s) -> Float64s:
+    """Exactly 0 for equal systems, whose scores may be rounded differently where they stand in one matrix."""
+    off = first - other
+    return np.where(np.abs(off) < ROUNDING, 0.0, off)
 
 
 def _systems_of(stats_GMk: Stats, which: NDArray[Any], labels: int) -> list[Stats]:

@@ -3,8 +3,11 @@
 Every run is judged on the same recordings, so recordings and seeds are crossed, and each draw draws both, independently
 (the pigeonhole bootstrap, Owen 2007): recordings with replacement, the same ones for every run; then as many runs as
 there are, with replacement; its score is the mean of theirs. Drawn from S runs, seeds would seem to vary less than they
-do by (S - 1) / S, so a draw's distance from the mean over all runs is stretched by the root of S / (S - 1). A draw's
-error has both parts: the influence of recordings on the mean over runs, and the runs' sample variance divided by S.
+do by (S - 1) / S, so a draw's distance from the mean over all runs is stretched by the root of S / (S - 1).
+
+Studentised, an error has both parts: the influence of recordings on the mean over runs, and the runs' sample variance
+divided by S. From few runs that variance is hardly known, so a draw's own is multiplied by a chi-square of S - 1
+degrees over S - 1, as for S normal numbers: where seeds alone matter, the interval is that of Student's t.
 
 Runs that agree in everything give the interval of one of them. Shapes: as in `harness.draws`; S runs.
 """
@@ -18,11 +21,10 @@ from numpy.typing import NDArray
 
 from harness.bootstrap import METHOD, Contrast, Difference, Estimate, Found, ScoreInterval
 from harness.draws import Fold, draw, strata_of
-from harness.intervals import Drawn, limits, p_values
+from harness.intervals import Drawn, difference_limits, limits, p_values
 from harness.metrics import Float64s, Metric, Stats
 
 Run = Sequence[Fold]  # one fold, or the five of *folds mean*
-ENOUGH = 5  # seeds below which their spread is itself hardly known
 
 
 def seeds_mean(
@@ -62,7 +64,7 @@ def paired_seeds_mean(
     swap = _bytes(sides[0]) > _bytes(sides[1])
     drawn = _draw(metric, sides[::-1] if swap else sides, draws, seed, errors=method == "studentised")
     widest = metric.bounds[1] - metric.bounds[0]
-    low_M, high_M = limits(drawn, method, level, (-widest, widest))
+    low_M, high_M = difference_limits(drawn, method, level, (-widest, widest))
     found = (-drawn.points_M, -high_M, -low_M) if swap else (drawn.points_M, low_M, high_M)
     columns = (*found, p_values(drawn, method))
     *labels, p = [Contrast(*(x + 0.0 for x in one)) for one in zip(*(c.tolist() for c in columns), strict=True)]
@@ -71,6 +73,8 @@ def paired_seeds_mean(
 
 def _draw(metric: Metric, sides: Sequence[Sequence[list[Stats]]], draws: int, seed: int, *, errors: bool) -> Drawn:
     """The first side's mean over runs, less the other's where there are two."""
+    if min(map(len, sides)) < 2:
+        raise ValueError("the spread over seeds needs two runs or more")
     runs = [run for side in sides for run in side]
     for run in runs[1:]:
         _same_rows(metric, runs[0], run)
@@ -81,10 +85,11 @@ def _draw(metric: Metric, sides: Sequence[Sequence[list[Stats]]], draws: int, se
     start = 0
     for number, side in enumerate(sides):
         own = slice(start, start := start + len(side))
-        picks_BS = np.random.default_rng([seed, len(side), 1 + number]).integers(len(side), size=(draws, len(side)))
+        rng = np.random.default_rng([seed, len(side), 1 + number])
+        picks_BS = rng.integers(len(side), size=(draws, len(side)))
         off_BM, spread_BM = _over_runs(each.drawn_BSM[:, own], picks_BS)
         drawn_BM = drawn_BM + (-1) ** number * off_BM
-        added_BM += spread_BM
+        added_BM += spread_BM * rng.chisquare(len(side) - 1, size=(draws, 1)) / (len(side) - 1)
         added_M += each.points_SM[own].var(axis=0, ddof=1) / len(side)
     error_BM = np.sqrt(drawn.drawn_error_BM**2 + added_BM)
     return Drawn(drawn.points_M, np.sqrt(drawn.error_M**2 + added_M), drawn.influence_GM, drawn_BM, error_BM)
@@ -93,8 +98,6 @@ def _draw(metric: Metric, sides: Sequence[Sequence[list[Stats]]], draws: int, se
 def _over_runs(score_BSM: Float64s, picks_BS: NDArray[np.int64]) -> tuple[Float64s, Float64s]:
     """Of each draw, how far the mean of the runs drawn is from that of all, stretched; and such a mean's variance."""
     draws, runs = picks_BS.shape
-    if runs < 2:
-        raise ValueError("the spread over seeds needs two runs or more")
     counts_BS = np.zeros((draws, runs))
     np.add.at(counts_BS, (np.arange(draws)[:, None], picks_BS), 1.0)
     off_BSM = score_BSM - score_BSM.mean(axis=1, keepdims=True)

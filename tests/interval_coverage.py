@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from harness.bootstrap import interval, paired
 from harness.intervals import METHODS
 from harness.metrics import Metric, get
+from harness.two_level import seeds_mean
 
 RECORDINGS, LABELS, MANY = 70, 8, 200_000
+SEEDS = (2, 3, 5, 10)
 RARE = {1: 14, 2: 12, 3: 10}  # label: recordings of 70 that have it
 SKILL = np.array([0.60, 0.35, 0.40, 0.30, 0.60, 0.50, 0.45, 0.55])  # share of a label's frames decided rightly
 Array = NDArray[Any]
@@ -102,10 +104,40 @@ def false_alarms(name: str, times: int, *, method: str = "studentised", draws: i
     alarms = np.zeros(LABELS + 1)
     for time in range(times):
         first = f1_world(name, RECORDINGS, rng)
-        true_NL = first[..., 1] + first[..., 3]
-        found = paired(f1, first, _decided(true_NL, rng), groups, draws=draws, seed=time, method=method)
+        found = paired(f1, first, _decided(_true(first), rng), groups, draws=draws, seed=time, method=method)
         alarms += [one.p_value < 0.05 for one in (*found.labels, found.p)]
     return alarms / times
+
+
+def seeds_coverage(
+    seeds: int, times: int, *, luck: float = 0.05, draws: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """How often the 95 % interval holds P of a training procedure, whose runs differ in skill by `luck` (deviation).
+
+    Of the mean over `seeds` runs on the same 70 recordings of world "a", recordings and seeds drawn; and of the first
+    run alone, recordings drawn.
+    """
+    f1, groups = get("f1"), [f"r{i}" for i in range(RECORDINGS)]
+
+    def run(true_NL: Array, rng: np.random.Generator) -> Array:
+        return _decided(true_NL, rng, np.clip(SKILL + luck * rng.normal(), 0.05, 0.95))
+
+    rng = np.random.default_rng([seed, 4])
+    many_NL = _true(f1_world("a", 3000, rng))
+    truth = float(np.mean([f1.score(f1.merge(run(many_NL, rng))).mean() for _ in range(400)]))
+    held, alone = 0, 0
+    for time in range(times):
+        true_NL = _true(f1_world("a", RECORDINGS, rng))
+        runs = [run(true_NL, rng) for _ in range(seeds)]
+        p = seeds_mean(f1, [[(stats, groups)] for stats in runs], draws=draws, seed=time).p
+        held += p.low <= truth <= p.high
+        p = interval(f1, runs[0], groups, draws=draws, seed=time).p
+        alone += p.low <= truth <= p.high
+    return held / times, alone / times
+
+
+def _true(stats_NLk: Array) -> Array:
+    return np.asarray(stats_NLk[..., 1] + stats_NLk[..., 3])
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -133,6 +165,12 @@ def main() -> None:
         alarms = 100 * false_alarms("a", asked.times, method=method, draws=asked.draws)
         labels = ", ".join(f"{one:.1f}" for one in alarms[:-1])
         print(_row(["a", method, labels, f"{alarms[-1]:.1f}"]), flush=True)
+    print()
+    print(_row(["seeds", "recordings and seeds", "recordings alone, one run"]))
+    print(_row(["--:", "--:", "--:"]))
+    for seeds in SEEDS:
+        held = seeds_coverage(seeds, asked.times, draws=asked.draws)
+        print(_row([str(seeds), *(f"{100 * share:.1f}" for share in held)]), flush=True)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ NOUN_HOOKS = [
     "provide_votes",
     "provide_postprocessors",
     "provide_pipelines",
+    "provide_formats",
 ]
 
 

@@ -16,7 +16,10 @@ COMMANDS = {
     "leaderboard": "harness.cli.leaderboard:leaderboard",
     "ablate": "harness.cli.ablate:ablate",
     "compare": "harness.cli.compare:compare",
+    "interval": "harness.cli.interval:interval",
+    "score": "harness.cli.score:score",
     "data": "harness.cli.data:data",
+    "lint-table": "harness.cli.lint_table:lint_table",
     "report": "harness.cli.report:report",
     "predict": "harness.cli.predict:predict",
     "plugins": "harness.cli.plugins:plugins",
@@ -63,7 +66,9 @@ def cli() -> None:
     \b
     harness run --plugin netease_abaw6 --task expr      one method, one task, the official split
     harness leaderboard                                 tables of what was run, beside published scores
+    harness report RUN                                  one page about one run
     harness predict CLIP --task expr                    a finished run's model on a raw video
+    harness score FILE --task expr                      what others predicted, judged like a run
     harness data check                                  what of a data set is there
 
     With no data set configured, everything runs on a small made-up world and says "demo".

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,9 @@ from harness.errors import UserError
 if TYPE_CHECKING:
     from harness.board_compare import Judged
     from harness.bootstrap import Difference
+    from harness.compare_seeds import Procedure
+
+    Compared = Judged | Procedure
 
 
 @click.command()
@@ -36,32 +39,57 @@ if TYPE_CHECKING:
 @click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True)
 @click.option("--draws", type=click.IntRange(min=100), default=10_000, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the draws.")
+@click.option(
+    "--seeds", is_flag=True, help="Compare training procedures: runs of one system that differ in the seed are one."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; scores as fractions.")
-def compare(runs: Sequence[Path], split: str, as_json: bool, **how: Any) -> None:  # fmt: skip
+def compare(runs: Sequence[Path], split: str, seeds: bool, as_json: bool, **how: Any) -> None:
     """Compare each run with the first: the difference per label and for P, its 95 % interval and p-value.
 
     Recordings are drawn with replacement, the same ones for both runs (paired cluster bootstrap). With more than two
     runs, p-values are also corrected for their number (Holm), for P and for each label. Runs that were judged on
     different data, rows, fold lists or task versions are refused.
 
+    That speaks of these trained models. With --seeds, of what training gives: of each system the mean over its seeds,
+    drawing recordings and seeds. A RUN may then be a folder of several runs.
+
     \b
     harness compare runs/expr/linear@demo/0123456789ab runs/expr/netease_abaw6@demo/ba9876543210
     harness compare A B C --split folds-pooled --json
+    harness compare --seeds runs/expr/linear@demo runs/expr/netease_abaw6@demo
     """
+    found = _over_seeds(runs, split, how) if seeds else _one_by_one(runs, split, how)
+    first = found[0][0]
+    corrected = corrected_p([difference for _, _, difference in found])
+    if as_json:
+        told = [_as_json(*one, p_M) for one, p_M in zip(found, corrected, strict=True)]
+        click.echo(json.dumps(told, indent=1))
+        return
+    for (_, other, difference), p_M in zip(found, corrected, strict=True):
+        _show(first, other, difference, p_M if len(found) > 1 else None)
+
+
+def _one_by_one(
+    runs: Sequence[Path], split: str, how: Mapping[str, Any]
+) -> list[tuple[Compared, Compared, Difference]]:
     from harness.board_compare import compare as compared
     from harness.board_compare import read_judged
 
     if len(runs) < 2:
         raise UserError("Expected two runs or more to compare, came one: harness compare RUN RUN")
     first, *others = (read_judged(run, split) for run in runs)
-    found = [(other, compared(first, other, **how)) for other in others]
-    corrected = corrected_p([difference for _, difference in found])
-    if as_json:
-        told = [_as_json(first, *one, p_M) for one, p_M in zip(found, corrected, strict=True)]
-        click.echo(json.dumps(told, indent=1))
-        return
-    for (other, difference), p_M in zip(found, corrected, strict=True):
-        _show(first, other, difference, p_M if len(found) > 1 else None)
+    return [(first, other, compared(first, other, **how)) for other in others]
+
+
+def _over_seeds(
+    runs: Sequence[Path], split: str, how: Mapping[str, Any]
+) -> list[tuple[Compared, Compared, Difference]]:
+    from harness.compare_seeds import compare_procedures, read_procedures
+
+    first, *others = read_procedures(runs, split)
+    if not others:
+        raise UserError(f"Expected two systems or more to compare, came {first.name} alone")
+    return [(first, other, compare_procedures(first, other, **how)) for other in others]
 
 
 def corrected_p(differences: Sequence[Difference]) -> list[list[float]]:
@@ -72,11 +100,11 @@ def corrected_p(differences: Sequence[Difference]) -> list[list[float]]:
     return [list(of_one) for of_one in zip(*(holm(p) for p in by_score), strict=True)]
 
 
-def _as_json(first: Judged, other: Judged, difference: Difference, corrected: Sequence[float]) -> dict[str, Any]:
+def _as_json(first: Compared, other: Compared, difference: Difference, corrected: Sequence[float]) -> dict[str, Any]:
     row = first.row
     return {
         "task": row["task"], "data": row["data"]["name"], "split": row["split"], "metric": row["metric"],
-        "first": _who(first), "other": _who(other),
+        "first": first.told(), "other": other.told(), "for": _speaks_of(first),
         "P": {**asdict(difference.p), "p_holm": corrected[-1]},
         "labels": {
             label: {**asdict(one), "p_holm": p}
@@ -87,14 +115,12 @@ def _as_json(first: Judged, other: Judged, difference: Difference, corrected: Se
     }  # fmt: skip
 
 
-def _who(judged: Judged) -> dict[str, Any]:
-    row = judged.row
-    return {name: row[name] for name in ("system", "profile", "seed", "run", "partial")} | {
-        "P": row["score"]["P"]["value"]
-    }
+def _speaks_of(one: Compared) -> str:
+    """What the interval is for."""
+    return "the training procedures" if "seeds" in one.told() else "these trained models"
 
 
-def _show(first: Judged, other: Judged, difference: Difference, corrected: Sequence[float] | None) -> None:
+def _show(first: Compared, other: Compared, difference: Difference, corrected: Sequence[float] | None) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -111,19 +137,19 @@ def _show(first: Judged, other: Judged, difference: Difference, corrected: Seque
     for title in ("", "first", "other", "other - first", f"{100 * difference.level:g} % interval", *p_titles):
         table.add_column(Text(title), justify="right" if title else "left", no_wrap=True)
     for i, (label, one) in enumerate([*zip(row["labels"], difference.labels, strict=True), ("P", difference.p)]):
-        scores = [
-            judged.row["score"]["P"] if one is difference.p else judged.row["score"]["labels"][label]
-            for judged in (first, other)
-        ]
-        cells = [*(printed(score["value"], metric) for score in scores), signed(one.value, metric)]
+        scores = [compared.scores["P" if one is difference.p else label] for compared in (first, other)]
+        cells = [*(printed(score, metric) for score in scores), signed(one.value, metric)]
         interval = f"[{signed(one.low, metric)}, {signed(one.high, metric)}]"
         p = [f"{one.p_value:.4f}", *([f"{corrected[i]:.4f}"] if corrected else [])]
         table.add_row(*map(Text, (label, *cells, interval, *p)))
     console.print(table)
-    for title, judged in (("first", first), ("other", other)):
-        partial = f" [{judged.row['partial']}]" if judged.row["partial"] else ""
-        console.print(f"{title}: {judged.name}, run {judged.row['run']}{partial}", markup=False, soft_wrap=True)
-    how = f"{difference.draws:,} draws of {difference.clusters} recordings, {difference.method}"
+    for title, compared in (("first", first), ("other", other)):
+        told = compared.told()
+        partial = f" [{told['partial']}]" if told["partial"] else ""
+        runs = f"run {told['run']}" if "run" in told else f"runs {', '.join(told['runs'])}"
+        console.print(f"{title}: {compared.name}, {runs}{partial}", markup=False, soft_wrap=True)
+    drawn = f"{difference.clusters} recordings{' and of seeds' if 'seeds' in first.told() else ''}"
+    how = f"{difference.draws:,} draws of {drawn}, {difference.method}, for {_speaks_of(first)}"
     console.print(how, markup=False)
 
 

@@ -204,6 +204,10 @@ def _print_row(row: Mapping[str, Any], new: bool, console: Console, *, verbose: 
     few = row["score"]["interval"].get("few_clusters")
     if few:
         console.print(f"  few recordings decide on {', '.join(few)}: the interval is likely too narrow", markup=False)
+    told = row.get("contamination")  # rows from before this was asked have none
+    if told and told["verdict"] != "held-out":
+        why = f"nobody says what {', '.join(told['not_told'])} saw" if told["not_told"] else ", ".join(told["saw"])
+        console.print(f"  contamination: {told['verdict']} ({why})", markup=False)
     labels = ", ".join(f"{label} {one['value']:.3f}" for label, one in row["score"]["labels"].items())
     console.print(f"  {labels}", markup=False)
     if verbose:

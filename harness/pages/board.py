@@ -24,9 +24,9 @@ from harness.corpora import NOTE as CONTAMINATION_NOTE
 from harness.corpora import VERDICTS
 from harness.pages.charts import Axis, axis_of, tick, whisker
 from harness.pages.environment import render
+from harness.pages.report import file_of
 from harness.progress import Progress, silent
 
-REPORT = "report.html"
 DEFINITIONS = (FEW_CLUSTERS, TIES_NOTE, SEEDS_NOTE, CONTAMINATION_NOTE, AS_PUBLISHED, OTHER_FOLDS)
 
 
@@ -133,7 +133,9 @@ def _brief(value: float, metric: str) -> str:
 
 
 def _report(line: Line, folder: Path) -> str | None:
-    """The address of the run's report from `folder`; None where none was made."""
-    if line.origin is None or not (line.origin.parent / REPORT).is_file():
+    """The address from `folder` of the report of this split, or of its run; None where neither was made."""
+    if line.origin is None:
         return None
-    return quote(Path(os.path.relpath(line.origin.parent / REPORT, folder)).as_posix())
+    run = line.origin.parent
+    found = [run / name for name in (file_of(line.split), file_of("official")) if (run / name).is_file()]
+    return quote(Path(os.path.relpath(found[0], folder)).as_posix()) if found else None

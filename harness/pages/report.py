@@ -31,6 +31,15 @@ COVERAGE = {
 }
 
 
+def file_of(split: str, *, share: bool = False) -> str:
+    """How a report is called in its run's folder.
+
+    >>> file_of("official"), file_of("fold-1", share=True)
+    ('report.html', 'report.fold-1.share.html')
+    """
+    return "".join(["report", f".{split}" * (split != "official"), ".share" * share, ".html"])
+
+
 def report(evidence: Evidence, *, share: bool = False) -> bytes:
     """The page as HTML. With `share` it holds no label and no frame of any one video."""
     row = evidence.row
@@ -50,6 +59,7 @@ def report(evidence: Evidence, *, share: bool = False) -> bytes:
         "scenes": _scenes(row),
         "choices": [_choice(choice) for choice in row["choices"]],
         "coverage": _coverage(row["coverage"]),
+        "contamination": _contamination(row),
         "scored": _scored(row),
     }
     return render("report.html", words, style="report.css")
@@ -179,6 +189,16 @@ def _choice(choice: Mapping[str, Any]) -> dict[str, Any]:
         "score": scores[at] if at is not None else None,
         "drawn": course(scores, at, what) if len(scores) > 1 else "",
     }
+
+
+def _contamination(row: Mapping[str, Any]) -> str:
+    """What the weights saw before, and what follows; rows of older versions do not say."""
+    told = row.get("contamination")
+    if told is None:
+        return "unknown"
+    parts = [f"saw {', '.join(told['saw'])}"] if told.get("saw") else []
+    parts += [f"not told of {', '.join(told['not_told'])}"] if told.get("not_told") else []
+    return "; ".join([told["verdict"], *parts])
 
 
 def _scored(row: Mapping[str, Any]) -> list[tuple[str, str]]:

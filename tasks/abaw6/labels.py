@@ -34,7 +34,11 @@ def read_rows(path: Path, task: TaskSpec, partial_rows: PartialRows) -> Floats:
     "all" drops it only where all are -1 and counts the others as absent, "mask" drops the single entries.
     Raises UserError naming file, line, what was expected and what came.
     """
-    lines = _lines(path)
+    return parse_rows(path, lines_of(path), task, partial_rows)
+
+
+def parse_rows(path: Path, lines: Sequence[str], task: TaskSpec, partial_rows: PartialRows) -> Floats:
+    """target_RL of a header and the rows below it, as `read_rows`; `path` is what errors name."""
     if not lines:
         raise UserError(f"{path}, line 1: expected a header ({', '.join(task.labels)}), got an empty file")
     order = _columns(path, lines[0], task)
@@ -50,7 +54,8 @@ def read_rows(path: Path, task: TaskSpec, partial_rows: PartialRows) -> Floats:
     return values_RL.astype(np.float32)
 
 
-def _lines(path: Path) -> list[str]:
+def lines_of(path: Path) -> list[str]:
+    """Lines of a text file without their ends (LF, CRLF or CR), byte-order mark and blank lines at the end."""
     text = path.read_text(encoding="utf-8-sig", errors="replace").rstrip()  # universal newlines: CRLF and CR too
     return text.split("\n") if text else []
 
@@ -90,7 +95,7 @@ def _numbers(path: Path, rows: Sequence[str], columns: int, rule: tuple[str, Fau
     expected, fault = rule
     if not rows:
         return np.empty((0, columns))
-    if all(row.strip() for row in rows):
+    if rows[-1].strip():  # blank rows further up are skipped by loadtxt, and so show in the number of rows
         try:
             values_RC = np.loadtxt(rows, delimiter=",", comments=None, ndmin=2)
         except ValueError:

@@ -11,6 +11,7 @@ from harness.hookspecs import hookimpl
 if TYPE_CHECKING:
     import click
 
+    from harness.predicted import Format
     from harness.types import Reader, TaskSpec
 
 DEMO_NAMES = ("aff-wild2", "c-expr", "hume-vidmimic2", "demo-pretrain")
@@ -47,6 +48,14 @@ def provide_readers() -> Mapping[str, Callable[..., Reader]]:
 
 
 @hookimpl
+def provide_formats() -> Mapping[str, Format]:
+    """The competition's own files."""
+    from abaw6.submission import OFFICIAL
+
+    return {"abaw": OFFICIAL}
+
+
+@hookimpl
 def locate_dataset(name: str, demo: bool) -> Path | None:
     """The demo world's stand-in for a data set, written the first time it is asked for."""
     if not demo or name not in DEMO_NAMES:
@@ -62,10 +71,12 @@ def locate_dataset(name: str, demo: bool) -> Path | None:
 
 @hookimpl
 def add_commands(cli: click.Group) -> None:
-    """`harness data demo` and `harness prepare`, which belong here: the core knows neither demo world nor layouts."""
+    """`harness data demo`, `prepare` and `submit`, which belong here: the core knows neither demo world nor layouts."""
     from abaw6.demo_command import demo
     from abaw6.prepare_command import prepare
+    from abaw6.submit_command import submit
     from harness.cli.data import data
 
     data.add_command(demo)
     cli.add_command(prepare)
+    cli.add_command(submit)

@@ -63,14 +63,26 @@ def test_the_gradient_is_that_of_finite_differences(name: str) -> None:
 def test_influences_add_up_to_nothing_and_their_squares_to_the_variance(name: str) -> None:
     metric, stats_GLk = metrics.get(name), recordings(name)
     sums_GLj = influence.sums_of(metric, stats_GLk)
-    weights_BG = np.random.default_rng(0).integers(0, 4, (5, len(stats_GLk)))
-    total_BLj = np.einsum("bg,glj->blj", weights_BG, sums_GLj)
-    gradient_BLj = influence.gradient_of(metric, total_BLj)
-    variance_BM = influence.variance(weights_BG, sums_GLj, gradient_BLj)
-    for weights_G, gradient_Lj, variance_M in zip(weights_BG, gradient_BLj, variance_BM, strict=True):
-        influence_GM = influence.influence(sums_GLj, gradient_Lj)
+    weights_BG = np.random.default_rng(0).integers(0, 4, (5, len(stats_GLk))).astype(float)
+    variance_BM = influence.Influences(metric, [sums_GLj], (1.0,)).variance(weights_BG)
+    for weights_G, variance_M in zip(weights_BG, variance_BM, strict=True):
+        gradient_Lj = influence.gradient_of(metric, np.einsum("g,glj->lj", weights_G, sums_GLj)[None])[0]
+        of_GL = (sums_GLj * gradient_Lj).sum(axis=-1)
+        influence_GM = np.column_stack([of_GL, of_GL.mean(axis=1)])
         np.testing.assert_allclose(weights_G @ influence_GM, 0, atol=1e-9)
         np.testing.assert_allclose(weights_G @ influence_GM**2, variance_M, rtol=1e-7, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_many_sums_and_few_give_the_same_errors(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    metric = metrics.get(name)
+    systems = [influence.sums_of(metric, recordings(name, offset=offset)) for offset in (0.0, 0.5, 1.0)]
+    weights_BG = np.random.default_rng(0).integers(0, 4, (5, len(systems[0]))).astype(float)
+    found = []
+    for few in (0, 100):
+        monkeypatch.setattr(influence, "FEW_SUMS", few)
+        found.append(influence.Influences(metric, systems, (0.5, 0.5, -1.0)).variance(weights_BG))
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-9, atol=1e-15)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -79,5 +91,4 @@ def test_where_a_score_is_nothing_by_convention_no_recording_moves_it(name: str)
     nothing = np.zeros((4, 2)) if name == "f1" else np.full((4, 2), 0.5)
     stats_GLk = np.stack([metric.stats(nothing, nothing) for _ in range(3)])
     sums_GLj = influence.sums_of(metric, stats_GLk)
-    gradient_Lj = influence.gradient_of(metric, sums_GLj.sum(axis=0)[None])[0]
-    np.testing.assert_array_equal(influence.influence(sums_GLj, gradient_Lj), np.zeros((3, 3)))
+    np.testing.assert_array_equal(influence.Influences(metric, [sums_GLj], (1.0,)).influence(), np.zeros((3, 3)))

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.intervals import Drawn, holm, limits, p_values
+from harness.errors import UserError
+from harness.intervals import Drawn, difference_limits, holm, limits, p_values
 
 
 def drawn(points: list[float], draws: list[list[float]], error: float = 1.0) -> Drawn:
@@ -39,11 +40,34 @@ def test_what_never_differs_has_p_one(method: str):
     assert p_values(drawn([0.0], [[0.0]] * 9, error=0.0), method).tolist() == [1.0]
 
 
-def test_p_counts_the_smaller_side_plus_one():
+def test_p_counts_the_draws_beyond_plus_one():
     draws = [[x] for x in (0.5, 0.8, 1.0, 1.1, 1.2, 1.5, 2.1, -0.3, 0.9)]
     assert p_values(drawn([1.0], draws), "percentile").tolist() == [2 * (1 + 1) / 10]
-    # t = 1; of the draws' t, x - 1, only 1.1 is as large
-    assert p_values(drawn([1.0], draws), "studentised").tolist() == [2 * (1 + 1) / 10]
+    # t = 1; of the draws' t, x - 1, those of 2.1 and -0.3 are as far
+    assert p_values(drawn([1.0], draws), "studentised").tolist() == [(2 + 1) / 10]
+
+
+@given(st.lists(st.floats(-3, 3), min_size=40, max_size=60), st.floats(-3, 3), st.sampled_from([0.8, 0.9]))
+def test_p_is_below_the_level_where_the_interval_of_a_difference_excludes_0(draws, point, level):
+    made = drawn([point], [[point + t] for t in draws])
+    low_M, high_M = difference_limits(made, "studentised", level, (-9.0, 9.0))
+    assert point - low_M[0] == pytest.approx(high_M[0] - point)
+    (p,) = p_values(made, "studentised")
+    if low_M[0] > 0 or high_M[0] < 0:
+        assert p <= 1 - level + 2 / len(draws)
+    else:
+        assert p > 1 - level - 2 / len(draws)
+
+
+def test_a_difference_without_an_error_has_no_width():
+    low_M, high_M = difference_limits(drawn([0.4], [[0.1], [0.9]], error=0.0), "studentised", 0.95, (-1.0, 1.0))
+    assert (low_M.tolist(), high_M.tolist()) == ([0.4], [0.4])
+
+
+@pytest.mark.parametrize("of", [limits, difference_limits])
+def test_an_unknown_method_is_named(of):
+    with pytest.raises(UserError, match="studentised"):
+        of(drawn([0.4], [[0.1], [0.9]]), "student", 0.95, (0.0, 1.0))
 
 
 @given(st.lists(st.floats(1e-6, 1.0), min_size=1, max_size=12))

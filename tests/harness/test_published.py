@@ -49,6 +49,18 @@ def test_a_task_of_ones_own_says_where_it_was_measured(tmp_path: Path):
     assert (line.data, line.metric, line.title, line.name) == ("unbc", "pearson", "pain", "m")
 
 
+def test_contamination_is_unknown_unless_stated(tmp_path: Path):
+    file = tmp_path / "published.csv"
+    file.write_text(HEAD + "au,m,T,official,Avg,0.5,fraction,A\n")
+    assert [line.contamination for line in read_published(file)] == ["unknown"]
+    head = HEAD.replace("source", "source,contamination")
+    file.write_text(head + "au,m,T,official,Avg,0.5,fraction,A,held-out\nau,n,T,official,Avg,0.5,fraction,A,\n")
+    assert [line.contamination for line in read_published(file)] == ["held-out", "unknown"]
+    file.write_text(head + "au,m,T,official,Avg,0.5,fraction,A,clean\n")
+    with pytest.raises(HarnessError, match="line 2: expected contamination to be one of in-sample, held-out, unknown"):
+        read_published(file)
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [

@@ -18,8 +18,8 @@ def row(tiny):
 def test_what_a_row_says(row):
     assert list(row) == [
         "schema", "task", "task_version", "title", "metric", "level", "labels", "data", "system", "plugin", "profile",
-        "run", "seed", "partial", "components", "split", "score", "coverage", "parts", "choices", "command", "cost",
-        "env",
+        "run", "seed", "partial", "contamination", "components", "split", "score", "coverage", "parts", "choices",
+        "command", "cost", "env",
     ]  # fmt: skip
     told = ("task", "task_version", "metric", "level", "labels", "plugin", "profile", "seed", "split", "command")
     assert [row[name] for name in told] == [

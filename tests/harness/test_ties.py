@@ -60,10 +60,13 @@ def test_the_chance_of_being_best_is_the_share_of_draws(name: str) -> None:
     assert [one.best for one in found] == pytest.approx(np.bincount(p_BS.argmax(axis=1), minlength=4) / 300)
 
 
-def test_equal_systems_share_letter_and_chance() -> None:
-    twin, other = system("f1", 0.7), system("f1", 0.1, 1)
-    found = ties.standings(metrics.get("f1"), [[(stats, GROUPS)] for stats in (twin, other, twin)], draws=500)
-    assert [(one.best, one.tie) for one in found] == [(0.5, "a"), (0.0, "b"), (0.5, "a")]
+@pytest.mark.parametrize("name", sorted(metrics.METRICS))
+def test_equal_systems_share_letter_and_chance(name: str) -> None:
+    twin, other = system(name, 0.7), system(name, 0.1, 1)
+    given = [[(stats, GROUPS)] for stats in (twin, other, twin, twin)]
+    found = ties.standings(metrics.get(name), given, draws=1000)
+    third = pytest.approx(1 / 3)
+    assert [(one.best, one.tie) for one in found] == [(third, "a"), (0.0, "b"), (third, "a"), (third, "a")]
 
 
 def test_the_order_of_systems_changes_nothing() -> None:

@@ -8,7 +8,10 @@ import pytest
 
 from harness.errors import UserError
 from harness.media import VideoFile
+from netease_abaw6.retinaface import RetinaFace
 from netease_abaw6.yunet import YuNet, face_of
+
+CLIPS = ("bbaf2n.mpg", "sbia1a.mpg", "id2_vcd_swwp2s.mpg", "single_face.mp4", "face_noface.mov")
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +26,15 @@ def test_a_face_is_found_in_every_frame_that_has_one(test_data: Path, yunet: YuN
     seen = [index for index, faces in enumerate(yunet(images)) if faces]
     assert seen[:frames] == list(range(frames))
     assert all(index < frames + 2 for index in seen)
+
+
+@pytest.mark.slow
+def test_presence_agrees_with_retinaface_in_98_of_100_frames(test_data: Path, yunet: YuNet):
+    retinaface = RetinaFace(test_data / "weights" / "retinaface_mnet025_1mb.pth", max_side=320)
+    images = [frame.image for clip in CLIPS for frame in VideoFile(next(test_data.rglob(clip)))]
+    agree = [bool(a) == bool(b) for a, b in zip(yunet(images), retinaface(images), strict=True)]
+    assert len(agree) == 75 + 75 + 75 + 72 + 169
+    assert sum(agree) >= 0.98 * len(agree)
 
 
 def test_a_face_lies_where_it_is(test_data: Path, yunet: YuNet):

@@ -47,7 +47,7 @@ def test_a_table_per_run_against_the_first(make_run: MakeRun):
     assert [line.strip("│ ").split()[0] for line in lines if line.startswith("│")] == ["Anger", "Joy", "P"] * 2
     assert "other: b[x]@demo seed 0, run r2" in lines
     assert "other: c@demo seed 4, run r3 [limited]" in lines
-    assert "10,000 draws of 3 recordings, studentised" in lines
+    assert "10,000 draws of 3 recordings, studentised, for these trained models" in lines
     assert sum("Holm" in line for line in lines) == 2
 
 
@@ -98,3 +98,20 @@ def test_every_method_there_is_may_be_asked_for():
     [option] = [parameter for parameter in compare.params if parameter.name == "method"]
     assert tuple(option.type.choices) == METHODS
     assert option.default == METHOD
+
+
+def test_seeds_of_a_system_are_compared_as_one(make_run: MakeRun):
+    weak = [make_run(run=f"w{seed}", seed=seed, skill=0.1) for seed in (0, 1, 2)]
+    strong = [make_run(system="b", run=f"s{seed}", seed=seed, skill=0.9) for seed in (0, 1)]
+    done = compared("--seeds", weak[0].parent, *strong, "--draws", "300")
+    lines = done.stdout.splitlines()
+    assert "first: linear@demo seeds 0, 1, 2, runs w0, w1, w2" in lines
+    assert "300 draws of 3 recordings and of seeds, studentised, for the training procedures" in lines
+    [one] = json.loads(compared("--seeds", weak[0].parent, *strong, "--draws", "300", "--json").stdout)
+    assert one["for"] == "the training procedures"
+    assert (one["other"]["seeds"], one["other"]["runs"]) == ([0, 1], ["s0", "s1"])
+    assert one["P"]["value"] == pytest.approx(one["other"]["P"] - one["first"]["P"])
+    with pytest.raises(UserError, match="Expected two systems or more to compare, came linear@demo seeds 0, 1, 2"):
+        compared("--seeds", *weak)
+    with pytest.raises(UserError, match="holds 3 runs, expected one of"):
+        compared(weak[0].parent, strong[0])

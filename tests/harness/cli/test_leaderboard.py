@@ -109,6 +109,45 @@ def test_another_split(make_run: MakeRun, here: Path):
         board("--split", "fold-2")
 
 
+def test_rows_that_cannot_be_told_apart_share_a_letter(make_run: MakeRun, here: Path):
+    for run in ("one", "two"):
+        make_run(system=run, run=run)
+    assert board().stdout.count("] a ") == 2
+    text = (here / "leaderboards/demo/expr.md").read_text()
+    assert "| system | profile | seed | tie | best | P (F1, %) |" in text
+    assert "- Tie: rows that share a letter cannot be told apart" in text
+
+
+def test_several_seeds_are_one_more_row(make_run: MakeRun, here: Path):
+    for seed in (0, 1):
+        make_run(run=f"r{seed}", seed=seed)
+    assert "2 seeds" in board().stdout
+    assert "| linear | demo | 2 seeds |" in (here / "leaderboards/README.md").read_text()
+
+
+def test_rows_are_chosen_by_contamination(make_run: MakeRun, here: Path):
+    make_run(system="clean", run="r1", contamination={"verdict": "held-out", "saw": [], "not_told": []})
+    make_run(system="seen", run="r2", contamination={"verdict": "in-sample", "saw": ["demo"], "not_told": []})
+    make_run(system="old", run="r3")  # a row from before rows said it
+    board()
+    before = written(here / "leaderboards")
+    assert b"| unknown | run r3 |" in before["demo/expr.md"]
+    done = board("--contamination", "held-out,unknown")
+    assert "clean" in done.stdout
+    assert "seen" not in done.stdout
+    assert "left out: 1 rows of official, not held-out or unknown" in done.stderr
+    assert "nothing is written" in done.stderr
+    assert written(here / "leaderboards") == before
+    board("--contamination", "held-out", "--out", "chosen")
+    made = written(here / "chosen")
+    assert sorted(made) == ["demo/expr.clean.md", "demo/expr.md"]
+    assert b"A choice of rows: those whose contamination is held-out." in made["demo/expr.md"]
+    with pytest.raises(UserError, match="Did you mean 'held-out'"):
+        board("--contamination", "heldout")
+    with pytest.raises(UserError, match="are about all of them"):
+        board("--contamination", "held-out", "--check")
+
+
 def test_partial_rows_are_said_and_kept_off(make_run: MakeRun, here: Path):
     make_run("official")
     make_run("official", run="r2", system="trial", partial="limited to 3 videos a part")

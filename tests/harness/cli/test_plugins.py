@@ -39,6 +39,7 @@ def test_who_provides_what_with_a_warning_for_a_broken_one(call):
         "  partitions      random_k, whole",
         "  votes           majority, mean, routed",
         "  postprocessors  none",
+        "  formats         csv, emotiefflib, libreface, openface, parquet, py-feat",
     ]
     assert err == f"warning: plugin 'broken' failed to import: {REASON}\n"
 
