@@ -46,7 +46,8 @@ def duplicates(
     frames = hash_frames(reader, videos, store, progress, threads=threads)
     places = places_of(videos, fold_of)
     found = near.find(frames, places, distance, progress)
-    see = partial(_seen, videos=videos, places=places, view=reader.view())
+    view = reader.view()
+    see = partial(_seen, videos=videos, places=places, view=view)
     seen = [see(one) for one in progress(found[:LOOKED], "open the closest frames")]
     seen.sort(key=lambda pair: (not pair.one_picture, pair.same_recording))
     across = [_across(videos, places, *one.videos) for one in found]
@@ -61,7 +62,7 @@ def duplicates(
             name: {"pairs": sum(name in one for one in across), "one_picture": sum(name in one for one in new)}
             for name in names
         },
-        "pairs": [_told(pair, reader.view(), f"{source.root.path}/") for pair in seen[:LISTED]],
+        "pairs": [_told(pair, view, f"{source.root.path}/") for pair in seen[:LISTED]],
     }
 
 
