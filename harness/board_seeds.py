@@ -18,7 +18,8 @@ from harness.two_level import seeds_mean
 NOTE = (
     f"Rows of several seeds: their mean, with a {100 * LEVEL:g} % interval for the training procedure (recordings and "
     "seeds are drawn), as opposed to one for these trained models (recordings alone); without an interval where not "
-    "all statistics are here. From few seeds their spread is hardly known, which makes the interval wide."
+    "all statistics are here. Of two or three seeds whose scores lie far apart the interval is likely to be too "
+    "narrow."
 )
 DOUBT: tuple[Contamination, ...] = ("held-out", "unknown", "in-sample")
 

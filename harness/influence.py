@@ -15,7 +15,7 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
-from harness.metrics import MEAN_P, MEAN_T, REST_P, REST_T, Float64s, Metric, Stats
+from harness.metrics import MEANS, Float64s, Metric, Stats
 
 FEW_SUMS = 12  # sums per label up to which adding up their products is quicker than influences
 
@@ -27,10 +27,15 @@ def sums_of(metric: Metric, stats_GLk: Stats) -> Float64s:
         _, tp, fp, fn = s
         return np.stack([tp, 2 * tp + fp + fn], axis=-1)
     n = s[0]
-    # one origin for both sides, so that their distance stays, and squares of a large offset do not
-    rows_L = n.sum(axis=0)
-    origin_L = (n * (s[MEAN_T] + s[REST_T])).sum(axis=0) / np.maximum(rows_L, 1.0)
-    x, y = (np.where(n > 0, (s[mean] - origin_L) + s[rest], 0.0) for mean, rest in ((MEAN_P, REST_P), (MEAN_T, REST_T)))
+    # An origin near the means, so that squares of a large offset do not swallow a small spread. CCC asks how far the
+    # sides are apart, so they share one; Pearson does not, and a side may be constant but for rounding.
+    rows_L = np.maximum(n.sum(axis=0), 1.0)
+    origin_p, origin_t = ((n * (s[mean] + s[rest])).sum(axis=0) / rows_L for mean, rest in MEANS)
+    origins = (origin_t if metric.name == "ccc" else origin_p, origin_t)
+    x, y = (
+        np.where(n > 0, (s[mean] - origin_L) + s[rest], 0.0)
+        for (mean, rest), origin_L in zip(MEANS, origins, strict=True)
+    )
     m2_p, m2_t, cross = s[5:8]
     return np.stack([n, n * x, n * y, m2_p + n * x * x, m2_t + n * y * y, cross + n * x * y], axis=-1)
 

@@ -25,7 +25,7 @@ from harness.influence import gradient_of, sums_of
 from harness.intervals import Drawn, holm, p_values
 from harness.metrics import Float64s, Metric, Stats
 
-MOST = 20  # systems compared pair by pair: of more pairs, Holm finds no difference in 10,000 draws
+MOST = 20  # systems compared pair by pair: of more pairs, Holm finds hardly a difference in 10,000 draws
 ROOM = 1 << 21  # numbers of statistics held at once
 ROUNDING = 1e-12  # differences in P that are none
 

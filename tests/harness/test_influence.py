@@ -85,6 +85,18 @@ def test_many_sums_and_few_give_the_same_errors(name: str, monkeypatch: pytest.M
     np.testing.assert_allclose(found[0], found[1], rtol=1e-9, atol=1e-15)
 
 
+def test_a_side_that_is_constant_but_for_rounding_has_errors_that_can_be_trusted() -> None:
+    """Predictions of one float32 and its neighbour: what they are offset by must not matter."""
+    pearson, rng = metrics.get("pearson"), np.random.default_rng(0)
+    truth_GRL, which_GRL = rng.normal(size=(12, 5, 1)), rng.integers(2, size=(12, 5, 1))
+    said_GRL = np.where(which_GRL, np.nextafter(np.float32(0.13), np.float32(1)), np.float32(0.13)).astype(float)
+    errors = []
+    for pairs in (zip(said_GRL, truth_GRL, strict=True), zip(which_GRL, truth_GRL, strict=True)):
+        sums_GLj = influence.sums_of(pearson, np.stack([pearson.stats(*pair) for pair in pairs]))
+        errors.append(influence.Influences(pearson, [sums_GLj], (1.0,)).variance(np.ones((1, 12))))
+    np.testing.assert_allclose(errors[0], errors[1], rtol=1e-6)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_where_a_score_is_nothing_by_convention_no_recording_moves_it(name: str) -> None:
     metric = metrics.get(name)
