@@ -55,7 +55,7 @@ def audit(
     harness data audit --data aff-wild2=/data/AffWild2 --task expr --out audit.html
     harness data audit --task all --distance 2 --json audit.json
     """
-    from harness.audit import audit as audited
+    from harness.audit.findings import audit as audited
     from harness.datasets import cache_home
     from harness.plugins import load
     from harness.progress import shown

@@ -73,7 +73,7 @@ def check(task_names: Sequence[str], data_values: Sequence[str], partial_rows: s
     harness data check --data aff-wild2=/data/AffWild2 --task au
     harness data check --data demo --json
     """
-    from harness.inventory import count_labels, inventory
+    from harness.audit.inventory import count_labels, inventory
     from harness.plugins import load
     from harness.progress import shown, silent
 

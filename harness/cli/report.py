@@ -63,7 +63,7 @@ def report(run: Path, split: str, share: bool, data_values: Sequence[str], out: 
 
 
 def _remarks(evidence: Evidence, share: bool) -> None:
-    from harness.board_records import local_paths
+    from harness.boards.records import local_paths
 
     if evidence.missing:
         click.echo(f"without truth: {evidence.missing}", err=True)

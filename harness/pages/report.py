@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.board import WHAT_DEMO_MEANS
-from harness.board_rows import DEMO, FEW_CLUSTERS, Score
+from harness.boards.files import WHAT_DEMO_MEANS
+from harness.boards.rows import DEMO, FEW_CLUSTERS, Score
 from harness.metrics import get
 from harness.pages.agreement import confusion, counts, pairs, scatter, shares
 from harness.pages.by_video import ERROR, MEASURES, Met, from_worst

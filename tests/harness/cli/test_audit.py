@@ -11,7 +11,8 @@ from click.testing import CliRunner, Result
 from PIL import Image as Pillow
 
 import abaw6.plugin
-from harness import near, plugins
+from harness import plugins
+from harness.audit import near
 from harness.cli import audit as room
 from harness.cli.data import data
 from harness.errors import MissingData, SomeTasksFailed, UserError

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from finished_runs import write_run
 
-from harness.board_rows import SPLITS, Line, collect
+from harness.boards.published import read_published
+from harness.boards.rows import SPLITS, Line, collect
 from harness.pages.board import board
-from harness.published import read_published
 
 SCRIPT = "<script>alert(1)</script>"
 
