@@ -11,13 +11,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.board_compare import Judged, compare, read_judged
-from harness.bootstrap import Difference
+from harness.boards.compare import Judged, compare, read_judged
 from harness.errors import unknown
 from harness.plugins import Plugins
 from harness.progress import Progress, silent
 from harness.resolve import resolve
 from harness.session import Prepared, Request, carry_out, prepare
+from harness.statistics.bootstrap import Difference
 from harness.types import Pipeline
 
 JUDGED_ON = {"official": "official", "folds": "folds-pooled"}

@@ -20,7 +20,7 @@ from harness.types import Floats, Partition, PartVote, Scenes, Smoother, Video, 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from harness.predicted import Format
+    from harness.scoring.predicted import Format
 
 # -- votes --------------------------------------------------------------------------------------
 
@@ -178,6 +178,6 @@ def provide_postprocessors() -> Mapping[str, Callable[..., Smoother]]:
 
 @hookimpl
 def provide_formats() -> Mapping[str, Format]:
-    from harness.foreign import FORMATS
+    from harness.scoring.foreign import FORMATS
 
     return FORMATS

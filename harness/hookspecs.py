@@ -16,7 +16,7 @@ import pluggy
 if TYPE_CHECKING:
     import click
 
-    from harness.predicted import Format
+    from harness.scoring.predicted import Format
     from harness.types import Detector, Encoder, Partition, PartVote, Pipeline, Reader, Smoother, TaskSpec, Vote
 
 hookspec = pluggy.HookspecMarker("harness")
@@ -75,7 +75,7 @@ def provide_pipelines() -> Mapping[str, Pipeline]:
 
 @hookspec
 def provide_formats() -> Mapping[str, Format]:
-    """When `harness score` reads predictions of others: formats of files by name, a `harness.predicted.Format` each."""
+    """When `harness score` reads predictions of others: formats by name (`harness.scoring.predicted`)."""
 
 
 @hookspec

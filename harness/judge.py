@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from harness.bootstrap import Fold, ScoreInterval, by_group, folds_mean, folds_pooled, interval
 from harness.context import Context
 from harness.metrics import Metric, get
+from harness.statistics.bootstrap import Fold, ScoreInterval, by_group, folds_mean, folds_pooled, interval
 from harness.types import Floats, TaskSpec, Video
 
 LEVEL, DRAWS = 0.95, 10_000

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.bootstrap import interval, paired
-from harness.intervals import METHODS
 from harness.metrics import Metric, get
-from harness.two_level import seeds_mean
+from harness.statistics.bootstrap import interval, paired
+from harness.statistics.intervals import METHODS
+from harness.statistics.two_level import seeds_mean
 
 RECORDINGS, LABELS, MANY = 70, 8, 200_000
 SEEDS, LUCK = (2, 3, 5, 10), (0.02, 0.05)

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.framehash import Frames, Hashes
-from harness.near import Places, find
+from harness.audit.framehash import Frames, Hashes
+from harness.audit.near import Places, find
 from harness.progress import Progress, shown
 
 LENGTH, PLANTED, COPIED, DISTANCE = 5000, 20, 100, 4

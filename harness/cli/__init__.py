@@ -66,6 +66,7 @@ def cli() -> None:
     \b
     harness run --plugin netease_abaw6 --task expr      one method, one task, the official split
     harness leaderboard                                 tables of what was run, beside published scores
+    harness report RUN                                  one page about one run
     harness predict CLIP --task expr                    a finished run's model on a raw video
     harness score FILE --task expr                      what others predicted, judged like a run
     harness data check                                  what of a data set is there

@@ -141,7 +141,7 @@ def markdown(found: Mapping[str, Ablation]) -> str:
     """A row per variant, a column per task: the difference, a star where its interval excludes 0, the interval."""
     from tabulate import tabulate
 
-    from harness.board_tables import printed
+    from harness.boards.tables import printed
 
     names = list(dict.fromkeys(one.variant.name for ablation in found.values() for one in ablation.rows))
     full = ["full", *(printed(a.full.row["score"]["P"]["value"], a.full.row["metric"]) for a in found.values())]
@@ -158,7 +158,7 @@ def markdown(found: Mapping[str, Ablation]) -> str:
 def told(contrast: Any, metric: str) -> str:
     """A difference as tables print it.
 
-    >>> from harness.bootstrap import Contrast
+    >>> from harness.statistics.bootstrap import Contrast
     >>> told(Contrast(-0.0642, -0.11, -0.02, 0.01), "pearson")
     '-0.0642* [-0.1100, -0.0200]'
     """
@@ -174,7 +174,7 @@ def _table(task: str, ablation: Ablation) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from harness.board_tables import METRICS, printed
+    from harness.boards.tables import METRICS, printed
 
     row, metric = ablation.full.row, ablation.full.row["metric"]
     title = Text(f"{task}, {row['split']}, {row['data']['name']} data: {METRICS[metric]}")

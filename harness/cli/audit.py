@@ -55,7 +55,7 @@ def audit(
     harness data audit --data aff-wild2=/data/AffWild2 --task expr --out audit.html
     harness data audit --task all --distance 2 --json audit.json
     """
-    from harness.audit import audit as audited
+    from harness.audit.findings import audit as audited
     from harness.datasets import cache_home
     from harness.plugins import load
     from harness.progress import shown
@@ -68,8 +68,7 @@ def audit(
     for task in tasks_named(plugins, task_names):
         try:
             source = opened(plugins, task, data_values, partial_rows)
-            threads = threads or os.cpu_count() or 1
-            found.append(audited(source, store, shown, distance=distance, threads=threads))
+            found.append(audited(source, store, shown, distance=distance, threads=threads or os.cpu_count() or 1))
         except MissingData as error:
             missing[task.name] = error
             continue
@@ -100,11 +99,9 @@ def _print(found: dict[str, Any]) -> None:
     console.print(f"\n[bold]{found['task']}[/bold] on {found['data']} ({found['root']})", soft_wrap=True)
     for line in found["findings"] or ["nothing found"]:
         console.print(f"- {line}", markup=False, soft_wrap=True)
-    console.print(
-        f"near duplicates: of {alike['frames']:,} face images, {alike['video_pairs']:,} pairs of videos share some, "
-        f"hashes at most {alike['distance']} of 64 bits apart",
-        soft_wrap=True,
-    )
+    pairs = f"{alike['video_pairs']:,} pair{'s' * (alike['video_pairs'] != 1)} of videos"
+    apart = f"hashes at most {alike['distance']} of 64 bits apart"
+    console.print(f"near duplicates ({apart}): {pairs}, of {alike['frames']:,} face images", soft_wrap=True)
     if alike["pairs"]:
         console.print(_pairs_table(alike["pairs"][:PRINTED]))
 

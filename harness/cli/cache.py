@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def cache() -> None:
-    """The store: adapted encoders, tokens, classifiers, scores (HARNESS_CACHE, else ~/.cache/abaw-harness)."""
+    """The store: adapted encoders, tokens, classifiers, scores, hashes (HARNESS_CACHE, else ~/.cache/abaw-harness)."""
 
 
 @cache.command()

@@ -13,9 +13,9 @@ import click
 from harness.errors import UserError
 
 if TYPE_CHECKING:
-    from harness.board_compare import Judged
-    from harness.bootstrap import Difference
-    from harness.compare_seeds import Procedure
+    from harness.boards.compare import Judged
+    from harness.boards.compare_seeds import Procedure
+    from harness.statistics.bootstrap import Difference
 
     Compared = Judged | Procedure
 
@@ -72,8 +72,8 @@ def compare(runs: Sequence[Path], split: str, seeds: bool, as_json: bool, **how:
 def _one_by_one(
     runs: Sequence[Path], split: str, how: Mapping[str, Any]
 ) -> list[tuple[Compared, Compared, Difference]]:
-    from harness.board_compare import compare as compared
-    from harness.board_compare import read_judged
+    from harness.boards.compare import compare as compared
+    from harness.boards.compare import read_judged
 
     if len(runs) < 2:
         raise UserError("Expected two runs or more to compare, came one: harness compare RUN RUN")
@@ -84,7 +84,7 @@ def _one_by_one(
 def _over_seeds(
     runs: Sequence[Path], split: str, how: Mapping[str, Any]
 ) -> list[tuple[Compared, Compared, Difference]]:
-    from harness.compare_seeds import compare_procedures, read_procedures
+    from harness.boards.compare_seeds import compare_procedures, read_procedures
 
     first, *others = read_procedures(runs, split)
     if not others:
@@ -94,7 +94,7 @@ def _over_seeds(
 
 def corrected_p(differences: Sequence[Difference]) -> list[list[float]]:
     """Of each comparison, Holm's p-values of every label and of P: corrected over comparisons, label by label."""
-    from harness.intervals import holm
+    from harness.statistics.intervals import holm
 
     by_score = zip(*([one.p_value for one in (*d.labels, d.p)] for d in differences), strict=True)
     return [list(of_one) for of_one in zip(*(holm(p) for p in by_score), strict=True)]
@@ -125,7 +125,7 @@ def _show(first: Compared, other: Compared, difference: Difference, corrected: S
     from rich.table import Table
     from rich.text import Text
 
-    from harness.board_tables import METRICS, printed
+    from harness.boards.tables import METRICS, printed
 
     row, metric = first.row, first.row["metric"]
     console = Console(highlight=False)
@@ -155,7 +155,7 @@ def _show(first: Compared, other: Compared, difference: Difference, corrected: S
 
 def signed(value: float, metric: str) -> str:
     """A difference as tables print it, with its sign."""
-    from harness.board_tables import printed
+    from harness.boards.tables import printed
 
     text = printed(value, metric)
     return text if text.startswith("-") or float(text) == 0 else f"+{text}"

@@ -52,7 +52,7 @@ def _ask_plugins() -> None:
 
 @click.group(cls=_Extended)
 def data() -> None:
-    """Look at data sets, list folds, write the demo world."""
+    """Look at data sets, audit them, list folds, write the demo world."""
 
 
 data.add_command(audit)
@@ -73,7 +73,7 @@ def check(task_names: Sequence[str], data_values: Sequence[str], partial_rows: s
     harness data check --data aff-wild2=/data/AffWild2 --task au
     harness data check --data demo --json
     """
-    from harness.inventory import count_labels, inventory
+    from harness.audit.inventory import count_labels, inventory
     from harness.plugins import load
     from harness.progress import shown, silent
 

@@ -10,7 +10,7 @@ import click
 from harness.errors import MissingData, SomeTasksFailed, unknown
 
 if TYPE_CHECKING:
-    from harness.inventory import Source
+    from harness.audit.inventory import Source
     from harness.plugins import Plugins
     from harness.types import TaskSpec
 
@@ -45,8 +45,8 @@ def tasks_named(plugins: Plugins, names: Sequence[str]) -> list[TaskSpec]:
 
 def opened(plugins: Plugins, task: TaskSpec, data_values: Sequence[str], partial_rows: str) -> Source:
     """The task's data set where `--data` and the configuration say; MissingData where it is not there."""
+    from harness.audit.inventory import Source
     from harness.datasets import locate, parse_options
-    from harness.inventory import Source
 
     readers = plugins.provided("readers")
     options = parse_options(data_values, readers)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from harness.board_compare import Judged
-    from harness.bootstrap import ScoreInterval
+    from harness.boards.compare import Judged
+    from harness.statistics.bootstrap import ScoreInterval
 
 
 @click.command()
@@ -44,7 +44,7 @@ def interval(run: Path, split: str, as_json: bool, **how: Any) -> None:
     harness interval runs/expr/netease_abaw6@demo/0123456789ab --method bca --level 0.9
     harness interval runs/expr/netease_abaw6@demo/0123456789ab --split folds-pooled --json
     """
-    from harness.board_compare import read_judged
+    from harness.boards.compare import read_judged
     from harness.judge import few_clusters, score_block
     from harness.metrics import get
 
@@ -61,9 +61,9 @@ def interval(run: Path, split: str, as_json: bool, **how: Any) -> None:
 
 
 def again(judged: Judged, **how: Any) -> ScoreInterval:
-    """The interval of a run on its split; `how`: level, draws, seed and method of `harness.bootstrap`."""
-    from harness.bootstrap import folds_mean, folds_pooled
+    """The interval of a run on its split; `how`: level, draws, seed and method of `harness.statistics.bootstrap`."""
     from harness.metrics import get
+    from harness.statistics.bootstrap import folds_mean, folds_pooled
 
     over = folds_pooled if judged.row["split"] == "folds-pooled" else folds_mean  # one fold alone is its own mean
     return over(get(judged.row["metric"]), [one.fold for one in judged.folds], **how)
@@ -74,8 +74,8 @@ def _show(judged: Judged, found: ScoreInterval, few: Sequence[str]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from harness.board_rows import FEW_CLUSTERS
-    from harness.board_tables import DAGGER, METRICS, printed
+    from harness.boards.rows import FEW_CLUSTERS
+    from harness.boards.tables import DAGGER, METRICS, printed
 
     row, metric = judged.row, judged.row["metric"]
     console = Console(highlight=False)

@@ -14,7 +14,7 @@ from harness.errors import HarnessError, MissingData, UserError, unknown
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.board_rows import Line
+    from harness.boards.rows import Line
 
 FORMATS = ("md", "csv", "latex", "json")
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -81,11 +81,11 @@ def leaderboard(context: click.Context, records: Path, runs: Path | None, no_run
     """
     from rich.console import Console
 
-    from harness.board import changed_files, files
-    from harness.board_overview import overview
-    from harness.board_rows import SPLITS, collect
-    from harness.board_seeds import with_seeds
-    from harness.board_ties import with_ties
+    from harness.boards.files import changed_files, files
+    from harness.boards.overview import overview
+    from harness.boards.rows import SPLITS, collect
+    from harness.boards.seeds import with_seeds
+    from harness.boards.ties import with_ties
     from harness.progress import shown as progress
 
     console = Console(stderr=True, highlight=False)
@@ -170,7 +170,7 @@ def _formats(text: str) -> list[str]:
 
 
 def _published(path: Path | None, console: Console) -> list[Line]:
-    from harness.published import read_published
+    from harness.boards.published import read_published
 
     chosen = path or Path("leaderboards/published.csv")
     if chosen.exists():
@@ -189,7 +189,7 @@ def _old(out: Path, data: str | None) -> set[str]:
 
 
 def _add(records: Path, sources: Sequence[Path], console: Console) -> None:
-    from harness.board_records import add
+    from harness.boards.records import add
 
     done = add(records, sources)
     for path in done.removed:
@@ -203,8 +203,8 @@ def _add(records: Path, sources: Sequence[Path], console: Console) -> None:
 
 def _judge_again(records: Path, console: Console, *, write: bool) -> None:
     """Rows against their statistics: brought up to date, or an error naming those that differ."""
-    from harness.board_rejudge import bring_up_to_date, rejudge
-    from harness.board_rows import find_rows
+    from harness.boards.rejudge import bring_up_to_date, rejudge
+    from harness.boards.rows import find_rows
     from harness.progress import shown
 
     judged = rejudge(find_rows(records) if records.is_dir() else [], shown)
@@ -251,10 +251,10 @@ def _show(lines: Sequence[Line], split: str) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from harness.board import grouped
-    from harness.board_overview import system_rows
-    from harness.board_rows import DEMO
-    from harness.board_tables import METRICS, printed_with_tie
+    from harness.boards.files import grouped
+    from harness.boards.overview import system_rows
+    from harness.boards.rows import DEMO
+    from harness.boards.tables import METRICS, printed_with_tie
 
     console = Console(highlight=False)
     for (_, data), of_data in grouped(lines, lambda line: (line.data != DEMO, line.data)):

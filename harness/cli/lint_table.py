@@ -11,7 +11,7 @@ import click
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
-    from harness.lint import Finding
+    from harness.lint.check import Finding
 
 
 @click.command("lint-table")
@@ -33,8 +33,8 @@ def lint_table(file: Path, average: str | None, labels: str | None, as_json: boo
     harness lint-table paper.tex --average "F1" --labels AU1,AU2,AU4
     harness lint-table table.md --json
     """
-    from harness.lint import lint
-    from harness.lint_tables import read_tables
+    from harness.lint.check import lint
+    from harness.lint.tables import read_tables
 
     tables = read_tables(file, average, [label.strip() for label in (labels or "").split(",") if label.strip()])
     findings = lint(tables.rows)

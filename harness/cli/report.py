@@ -46,6 +46,7 @@ def report(run: Path, split: str, share: bool, data_values: Sequence[str], out: 
     """
     from harness.datasets import parse_options
     from harness.pages.evidence import read_evidence
+    from harness.pages.report import file_of
     from harness.pages.report import report as page_of
     from harness.plugins import load
     from harness.progress import shown, silent
@@ -61,17 +62,8 @@ def report(run: Path, split: str, share: bool, data_values: Sequence[str], out: 
     click.echo(target)
 
 
-def file_of(split: str, *, share: bool = False) -> str:
-    """How a report is called in its run's folder.
-
-    >>> file_of("official"), file_of("fold-1", share=True)
-    ('report.html', 'report.fold-1.share.html')
-    """
-    return "".join(["report", f".{split}" * (split != "official"), ".share" * share, ".html"])
-
-
 def _remarks(evidence: Evidence, share: bool) -> None:
-    from harness.board_records import local_paths
+    from harness.boards.records import local_paths
 
     if evidence.missing:
         click.echo(f"without truth: {evidence.missing}", err=True)

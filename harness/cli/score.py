@@ -16,7 +16,7 @@ from harness.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from harness.score import Request, Scored
+    from harness.scoring.score import Request, Scored
 
 MOST = 5  # how many videos, columns and differences are named
 
@@ -71,7 +71,7 @@ def score(predictions: Path, as_json: bool, quiet: bool, **words: Any) -> None:
 
     from harness.plugins import load
     from harness.progress import shown, silent
-    from harness.score import score as scored
+    from harness.scoring.score import score as scored
 
     console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
     done = scored(load(), request_of(predictions, words), silent if quiet else shown)
@@ -85,8 +85,8 @@ def score(predictions: Path, as_json: bool, quiet: bool, **words: Any) -> None:
 def request_of(source: Path, words: Mapping[str, Any]) -> Request:
     """The request a command line means."""
     from harness.datasets import parse_options
-    from harness.predicted import Reading
-    from harness.score import Request
+    from harness.scoring.predicted import Reading
+    from harness.scoring.score import Request
 
     renamed = {}
     for pair in words["pairs"]:

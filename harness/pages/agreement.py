@@ -113,5 +113,5 @@ def _density(x_R: NDArray[Any], y_R: NDArray[Any]) -> list[Markup]:
         at = np.argwhere((count_XY > 0) & (level_XY == level))
         d = "".join(f"M{short(x)} {short(y)}h1v1h-1z" for x, y in at.tolist())
         if d:
-            drawn.append(tag("path", class_="bin", d=d, opacity=(level + 1.5) / (SHADES + 0.5)))
+            drawn.append(tag("path", class_="bin", d=d, opacity=(level + 0.7) / SHADES))
     return drawn

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.duplicates import SAME
+from harness.audit.duplicates import SAME
 from harness.pages.environment import render
 
 PAIRS, VIDEOS = 50, 50  # rows of the long tables
 
 
 def page(audits: Sequence[Mapping[str, Any]], missing: Mapping[str, str]) -> bytes:
-    """HTML of what `harness.audit.audit` told of several tasks, and of tasks whose data is missing."""
+    """HTML of what `harness.audit.findings.audit` told of several tasks, and of tasks whose data is missing."""
     shown = [
         {**audit, "parts": audit["sides"] | audit["folds"], "worst": worst(audit["images_against_rows"])}
         for audit in audits

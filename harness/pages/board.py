@@ -1,7 +1,7 @@
 """The board as one page: every data set, task and split, with filters, columns that sort, and intervals drawn.
 
-Tables, their order and their notes are those of `harness.board`; a page of several data sets never mixes them in one
-table.
+Tables, their order and their notes are those of `harness.boards.files`; a page of several data sets never mixes them in
+one table.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from harness.board import AS_PUBLISHED, OTHER_FOLDS, WHAT_DEMO_MEANS, pages, task_rank
-from harness.board_rows import DEMO, FEW_CLUSTERS, SPLITS, Line, Score, split_rank
-from harness.board_seeds import NOTE as SEEDS_NOTE
-from harness.board_seeds import with_seeds
-from harness.board_tables import METRICS, Table, printed, printed_share
-from harness.board_ties import NOTE as TIES_NOTE
-from harness.board_ties import with_ties
+from harness.boards.files import AS_PUBLISHED, OTHER_FOLDS, WHAT_DEMO_MEANS, pages, task_rank
+from harness.boards.rows import DEMO, FEW_CLUSTERS, SPLITS, Line, Score, split_rank
+from harness.boards.seeds import NOTE as SEEDS_NOTE
+from harness.boards.seeds import with_seeds
+from harness.boards.tables import METRICS, Table, printed, printed_share
+from harness.boards.ties import NOTE as TIES_NOTE
+from harness.boards.ties import with_ties
 from harness.corpora import NOTE as CONTAMINATION_NOTE
 from harness.corpora import VERDICTS
 from harness.pages.charts import Axis, axis_of, tick, whisker
 from harness.pages.environment import render
+from harness.pages.report import file_of
 from harness.progress import Progress, silent
 
-REPORT = "report.html"
 DEFINITIONS = (FEW_CLUSTERS, TIES_NOTE, SEEDS_NOTE, CONTAMINATION_NOTE, AS_PUBLISHED, OTHER_FOLDS)
 
 
@@ -133,7 +133,9 @@ def _brief(value: float, metric: str) -> str:
 
 
 def _report(line: Line, folder: Path) -> str | None:
-    """The address of the run's report from `folder`; None where none was made."""
-    if line.origin is None or not (line.origin.parent / REPORT).is_file():
+    """The address from `folder` of the report of this split, or of its run; None where neither was made."""
+    if line.origin is None:
         return None
-    return quote(Path(os.path.relpath(line.origin.parent / REPORT, folder)).as_posix())
+    run = line.origin.parent
+    found = [run / name for name in (file_of(line.split), file_of("official")) if (run / name).is_file()]
+    return quote(Path(os.path.relpath(found[0], folder)).as_posix()) if found else None

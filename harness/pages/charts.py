@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
-from harness.board_rows import Score
-from harness.board_tables import printed
+from harness.boards.rows import Score
+from harness.boards.tables import printed
 from harness.pages.svg import drawing, path, percent, short, tag
 
 Axis = tuple[float, float]

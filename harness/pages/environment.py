@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.board_tables import DAGGER, METRICS, printed
+from harness.boards.tables import DAGGER, METRICS, printed
 from harness.pages.charts import share_bar, tick
 
 

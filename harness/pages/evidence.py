@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.board_compare import OVER_FOLDS, run_folder
-from harness.board_rows import ROW_FILE
+from harness.boards.compare import OVER_FOLDS, run_folder
+from harness.boards.rows import ROW_FILE
 from harness.datasets import DEMO, locate
 from harness.errors import HarnessError, MissingData, UserError, unknown
 from harness.metrics import Stats

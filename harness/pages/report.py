@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.board import WHAT_DEMO_MEANS
-from harness.board_rows import DEMO, FEW_CLUSTERS, Score
+from harness.boards.files import WHAT_DEMO_MEANS
+from harness.boards.rows import DEMO, FEW_CLUSTERS, Score
 from harness.metrics import get
 from harness.pages.agreement import confusion, counts, pairs, scatter, shares
 from harness.pages.by_video import ERROR, MEASURES, Met, from_worst
@@ -31,6 +31,15 @@ COVERAGE = {
 }
 
 
+def file_of(split: str, *, share: bool = False) -> str:
+    """How a report is called in its run's folder.
+
+    >>> file_of("official"), file_of("fold-1", share=True)
+    ('report.html', 'report.fold-1.share.html')
+    """
+    return "".join(["report", f".{split}" * (split != "official"), ".share" * share, ".html"])
+
+
 def report(evidence: Evidence, *, share: bool = False) -> bytes:
     """The page as HTML. With `share` it holds no label and no frame of any one video."""
     row = evidence.row
@@ -50,6 +59,7 @@ def report(evidence: Evidence, *, share: bool = False) -> bytes:
         "scenes": _scenes(row),
         "choices": [_choice(choice) for choice in row["choices"]],
         "coverage": _coverage(row["coverage"]),
+        "contamination": _contamination(row),
         "scored": _scored(row),
     }
     return render("report.html", words, style="report.css")
@@ -181,6 +191,16 @@ def _choice(choice: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _contamination(row: Mapping[str, Any]) -> str:
+    """What the weights saw before, and what follows; rows of older versions do not say."""
+    told = row.get("contamination")
+    if told is None:
+        return "unknown"
+    parts = [f"saw {', '.join(told['saw'])}"] if told.get("saw") else []
+    parts += [f"not told of {', '.join(told['not_told'])}"] if told.get("not_told") else []
+    return "; ".join([told["verdict"], *parts])
+
+
 def _scored(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Of predictions of others: what was read, by which rule, and where its frames are not those of the labels."""
     told = {**row.get("scored", {}), **{key: value for key, value in row["coverage"].items() if key == "differences"}}
@@ -188,7 +208,7 @@ def _scored(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     for key, value in told.items():
         several = [f"{k} as {v}" for k, v in value.items()] if isinstance(value, Mapping) else value
         text = "; ".join(map(str, several)) if isinstance(several, list) else str(several)
-        found += [(key.replace("_", " "), text)] if text else []
+        found += [(key.replace("_", " "), text)] if text and value is not None else []
     return found
 
 

@@ -22,6 +22,7 @@ from harness.pages.svg import drawing, path, percent, tag
 from harness.types import Floats, Reader
 
 WIDTH, HEIGHT = 1000.0, 48.0  # of a drawing, in its own units
+COLUMNS = 1000  # stretches of a long video that a drawing tells apart; a screen has hardly more
 THUMBNAILS, PIXELS = 8, 72
 
 
@@ -102,9 +103,9 @@ def _curves(pred_R: Floats, target_R: Floats, kind: Kind, label: str) -> Markup:
     return drawing(f"{label} over time: prediction and truth", shapes, box=(WIDTH, HEIGHT), class_="curves")
 
 
-def _line(values_R: Floats, kind: Kind, columns: int = 500) -> str:
+def _line(values_R: Floats, kind: Kind) -> str:
     """Means of equal stretches; the pen is lifted where nothing is known."""
-    edges = np.linspace(0, len(values_R), min(columns, len(values_R)) + 1).astype(int)
+    edges = np.linspace(0, len(values_R), min(COLUMNS // 2, len(values_R)) + 1).astype(int)
     points: list[tuple[float, float] | None] = []
     for first, last in pairwise(edges.tolist()):
         known = values_R[first:last][~np.isnan(values_R[first:last])]
@@ -114,32 +115,32 @@ def _line(values_R: Floats, kind: Kind, columns: int = 500) -> str:
     return path(points)
 
 
-def _runs(of_R: NDArray[Any]) -> list[tuple[int, int, int]]:
-    """Stretches of equal values as (value, first row, number of rows)."""
-    out, first = [], 0
+def _runs(of_R: NDArray[Any]) -> list[tuple[int, float, float]]:
+    """Stretches of equal values as (value, where it begins, how wide it is); of a long video, evenly spread rows."""
+    if len(of_R) > COLUMNS:
+        of_R = of_R[((np.arange(COLUMNS) + 0.5) * len(of_R) / COLUMNS).astype(int)]
+    out, first, scale = [], 0, WIDTH / len(of_R)
     for value, run in groupby(of_R.astype(int).tolist()):
         n = len(list(run))
-        out.append((value, first, n))
+        out.append((value, first * scale, n * scale))
         first += n
     return out
 
 
 def _ribbon(of_R: NDArray[Any], labels: Sequence[str], what: str) -> Markup:
-    scale = WIDTH / len(of_R)
     shapes = []
-    for i, first, n in _runs(of_R):
+    for i, x, width in _runs(of_R):
         if i >= 0:
-            where = {"x": first * scale, "width": n * scale, "y": 0, "height": HEIGHT}
+            where = {"x": x, "width": width, "y": 0, "height": HEIGHT}
             shapes.append(tag("rect", tag("title", labels[i]), class_="class", style=hue(i, len(labels)), **where))
     return drawing(what, shapes, box=(WIDTH, HEIGHT), class_="ribbon")
 
 
 def _pair(decided_R: Floats, target_R: Floats, label: str) -> Markup:
     """Decision in the upper half, truth in the lower one."""
-    scale = WIDTH / len(target_R)
     shapes = []
     for name, y, of_R in (("bar", 0.0, decided_R), ("truth", HEIGHT / 2, np.nan_to_num(target_R))):
-        d = "".join(f"M{first * scale:.1f} {y:.0f}h{n * scale:.1f}v{HEIGHT / 2:.0f}h-{n * scale:.1f}z"
-                    for value, first, n in _runs(of_R) if value == 1)  # fmt: skip
+        held = [(x, width) for value, x, width in _runs(of_R) if value == 1]
+        d = "".join(f"M{x:.1f} {y:.0f}h{width:.1f}v{HEIGHT / 2:.0f}h-{width:.1f}z" for x, width in held)
         shapes += [tag("path", class_=name, d=d)] if d else []
     return drawing(f"{label} over time: decided above, true below", shapes, box=(WIDTH, HEIGHT), class_="ribbon")

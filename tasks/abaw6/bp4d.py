@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abaw6.layout import plain, subfolders
-from abaw6.manifest import Manifest, fingerprint
+from abaw6.manifest import IMAGE, Manifest, fingerprint
+from abaw6.view import FacesAlone, decoded
 from harness.errors import MissingData, UserError
-from harness.types import Audio, Floats, Image, SceneFrame, TaskSpec, Video
+from harness.types import Floats, Image, TaskSpec, Video
 
 FPS = 25.0
-IMAGE = re.compile(r"(\d+)\.(?:jpg|jpeg|png|bmp)", re.IGNORECASE)
 UNKNOWN = 9
 
 
@@ -36,7 +36,7 @@ class Codes:
     units: tuple[int, ...]
 
 
-class SequencesView:
+class SequencesView(FacesAlone):
     """Images by video id and frame: `files[id][i]` is the file of frame i."""
 
     def __init__(self, files: Mapping[str, Mapping[int, str]]) -> None:
@@ -44,22 +44,7 @@ class SequencesView:
 
     def images(self, video: Video, indices: Sequence[int]) -> list[Image]:
         """Face images of these frames, RGB, as large as the files are."""
-        from PIL import Image as Pillow
-
-        images = []
-        for index in indices:
-            with Pillow.open(self._files[video.id][int(index)]) as image:
-                images.append(np.asarray(image.convert("RGB")))
-        return images
-
-    def audio(self, video: Video) -> Audio | None:
-        return None
-
-    def text(self, video: Video) -> str | None:
-        return None
-
-    def scene(self, video: Video, n: int) -> list[SceneFrame]:
-        return []
+        return [decoded(self._files[video.id][int(index)]) for index in indices]
 
 
 class Bp4d:

@@ -11,7 +11,7 @@ from harness.hookspecs import hookimpl
 if TYPE_CHECKING:
     import click
 
-    from harness.predicted import Format
+    from harness.scoring.predicted import Format
     from harness.types import Reader, TaskSpec
 
 DEMO_NAMES = ("aff-wild2", "c-expr", "hume-vidmimic2", "demo-pretrain")

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from abaw6.manifest import Manifest, fingerprint
+from abaw6.view import FacesAlone, decoded
 from harness.errors import UserError
 from harness.media import crop_square
-from harness.types import Audio, Box, Floats, Image, SceneFrame, TaskSpec, Video
+from harness.types import Box, Floats, Image, TaskSpec, Video
 
 FACE_F = np.ones(1, bool)
 
@@ -29,29 +30,17 @@ class Still:
     box: Box | None = None
 
 
-class StillsView:
-    """Images of stills by video id; there is no sound, no text and no scene."""
+class StillsView(FacesAlone):
+    """Images of stills by video id."""
 
     def __init__(self, files: Mapping[str, tuple[str, Box | None]]) -> None:
         self._files = dict(files)
 
     def images(self, video: Video, indices: Sequence[int]) -> list[Image]:
         """The face, RGB, once for each index."""
-        from PIL import Image as Pillow
-
         path, box = self._files[video.id]
-        with Pillow.open(path) as file:
-            image = np.asarray(file.convert("RGB"))
+        image = decoded(path)
         return [image if box is None else crop_square(image, box)] * len(indices)
-
-    def audio(self, video: Video) -> Audio | None:
-        return None
-
-    def text(self, video: Video) -> str | None:
-        return None
-
-    def scene(self, video: Video, n: int) -> list[SceneFrame]:
-        return []
 
 
 class Stills:

@@ -53,7 +53,7 @@ class FolderView:
 
     def images(self, video: Video, indices: Sequence[int]) -> list[Image]:
         """Face images of these frames, RGB, as large as the files are."""
-        return [_decoded(self.image_path(video, index)) for index in indices]
+        return [decoded(self.image_path(video, index)) for index in indices]
 
     def image_path(self, video: Video, index: int) -> str:
         """The file of a frame's face image."""
@@ -108,7 +108,21 @@ class FolderView:
         return self._boxes[str(table)]
 
 
-def _decoded(path: str) -> Image:
+class FacesAlone:
+    """What views of data sets without sound, words and whole frames share; each has `images` of its own."""
+
+    def audio(self, video: Video) -> Audio | None:
+        return None
+
+    def text(self, video: Video) -> str | None:
+        return None
+
+    def scene(self, video: Video, n: int) -> list[SceneFrame]:
+        return []
+
+
+def decoded(path: str) -> Image:
+    """The image in a file, RGB, as large as it is."""
     from PIL import Image as Pillow
 
     with Pillow.open(path) as image:

@@ -18,12 +18,12 @@ sys.path.append(str(Path(__file__).parents[1] / "harness"))
 
 from finished_runs import row_of
 
-from harness.board_rows import SPLITS
-from harness.bootstrap import interval
+from harness.boards.rows import SPLITS
 from harness.cli.leaderboard import leaderboard
 from harness.judge import score_block
 from harness.metrics import get
 from harness.records import write_row, write_stats
+from harness.statistics.bootstrap import interval
 
 pytest.importorskip("pytest_benchmark")
 TASKS = {"va": ("ccc", 2), "expr": ("f1", 8), "au": ("f1", 12), "ce": ("f1", 7), "emi": ("pearson", 6)}

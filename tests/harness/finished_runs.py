@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.bootstrap import folds_mean, folds_pooled, interval
 from harness.judge import score_block
 from harness.metrics import get
 from harness.records import write_row, write_stats
+from harness.statistics.bootstrap import folds_mean, folds_pooled, interval
 
 LABELS = {"f1": ("Anger", "Joy"), "ccc": ("valence", "arousal"), "pearson": ("Anger", "Joy")}
 

@@ -16,7 +16,7 @@ import numpy as np
 from abaw6.labels import lines_of, parse_rows
 from abaw6.submission.form import Form, form_of, form_of_header
 from harness.errors import MissingData, UserError
-from harness.predicted import Format, Predicted, Predictions, Reading
+from harness.scoring.predicted import Format, Predicted, Predictions, Reading
 from harness.types import Floats, TaskSpec
 
 SUFFIXES = (".txt", ".csv")

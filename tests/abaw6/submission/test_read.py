@@ -8,7 +8,7 @@ import pytest
 from abaw6.specs import AU, CE, EMI, EXPR, TASKS, VA
 from abaw6.submission import FORMS, OFFICIAL, read
 from harness.errors import MissingData, UserError
-from harness.predicted import Predicted, Reading
+from harness.scoring.predicted import Predicted, Reading
 from harness.types import TaskSpec
 
 NAN = np.nan

@@ -13,7 +13,7 @@ from abaw6.specs import TASKS
 from abaw6.submission import FORMS
 from abaw6.submit_command import submit
 from harness import builtin, judge, plugins
-from harness.score import Request, score
+from harness.scoring.score import Request, score
 from harness.types import TaskSpec
 
 FRAMES = {"Train_Set": {"video1": 4}, "Validation_Set": {"video2_left": 6, "video2_right": 5, "03": 7}}

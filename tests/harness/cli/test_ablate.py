@@ -13,7 +13,7 @@ from finished_runs import write_run
 from harness import ablate as room
 from harness import plugins
 from harness.ablate import Ablated, Ablation, Variant
-from harness.board_compare import compare, read_judged
+from harness.boards.compare import compare, read_judged
 from harness.cli.ablate import ablate, as_json, markdown, own_variant
 from harness.errors import UserError
 

@@ -11,7 +11,8 @@ from click.testing import CliRunner, Result
 from PIL import Image as Pillow
 
 import abaw6.plugin
-from harness import near, plugins
+from harness import plugins
+from harness.audit import near
 from harness.cli import audit as room
 from harness.cli.data import data
 from harness.errors import MissingData, SomeTasksFailed, UserError
@@ -56,9 +57,9 @@ def test_it_prints_and_writes_what_it_finds(root: Path, tmp_path: Path) -> None:
     (pair,) = expr["duplicates"]["pairs"]
     assert pair["videos"] == ["train/video1", "valid/video4"]
     (sample,) = pair["samples"]
-    assert sample["frames"] == ["cropped_aligned/video1/00002.jpg", "cropped_aligned/video4/00001.jpg"]
+    assert sample == ["cropped_aligned/video1/00002.jpg", "cropped_aligned/video4/00001.jpg"]
     assert (told["schema"], told["missing"]) == (1, {})
-    for said in ("share pictures across train/valid", "train/video1", "of 10 face images, 1 pairs"):
+    for said in ("share pictures across train/valid", "train/video1", "1 pair of videos, of 10 face images"):
         assert said in result.stdout
     assert "cropped_aligned/video4/00001.jpg" in files[1].read_text()
 

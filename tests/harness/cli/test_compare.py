@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 from finished_runs import write_run
 
-from harness.bootstrap import METHOD
 from harness.cli.compare import compare
 from harness.errors import UserError
-from harness.intervals import METHODS, holm
+from harness.statistics.bootstrap import METHOD
+from harness.statistics.intervals import METHODS, holm
 
 MakeRun = Callable[..., Path]
 

@@ -10,8 +10,8 @@ from finished_runs import write_run
 
 from harness.cli.interval import interval
 from harness.errors import MissingData
-from harness.intervals import METHODS
 from harness.records import read_row
+from harness.statistics.intervals import METHODS
 
 FOLDS = tuple(f"fold-{i}" for i in range(1, 6))
 

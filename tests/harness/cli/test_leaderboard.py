@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from finished_runs import write_run
 
-from harness import board_rejudge
+from harness.boards import rejudge as board_rejudge
 from harness.cli.leaderboard import leaderboard
 from harness.errors import HarnessError, MissingData, UserError
 

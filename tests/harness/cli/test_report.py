@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from harness import plugins
-from harness.cli.report import file_of, report
+from harness.cli.report import report
 from harness.errors import MissingData, UserError
 
 
@@ -69,9 +69,3 @@ def test_mistakes_are_one_line(run: Path):
         make("gone")
     with pytest.raises(UserError, match="--data: expected NAME=PATH"):
         make(run, "--data", "colour")
-
-
-def test_names_of_pages_do_not_collide():
-    names = [file_of(split, share=share) for split in ("official", "fold-1", "folds-mean") for share in (False, True)]
-    assert names[:2] == ["report.html", "report.share.html"]
-    assert len(set(names)) == len(names)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from finished_runs import write_run
 
-from harness.board_rows import SPLITS, Line, collect
+from harness.boards.published import read_published
+from harness.boards.rows import SPLITS, Line, collect
 from harness.pages.board import board
-from harness.published import read_published
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -73,8 +73,11 @@ def test_what_a_table_must_not_keep_quiet_is_said_once(page: Path):
 
 def test_reports_are_linked_where_they_are(lines: list[Line], tmp_path: Path):
     (tmp_path / "runs/expr/strong@demo/r1/report.html").write_text("")
+    (tmp_path / "runs/expr/strong@demo/r1/report.fold-2.html").write_text("")
     text = board(lines, tmp_path / "site" / "deep").decode()
-    assert set(re.findall(r'<a href="([^"]+)"', text)) == {"../../runs/expr/strong%40demo/r1/report.html"}
+    run = "../../runs/expr/strong%40demo/r1"
+    links = re.findall(r'<a href="([^"]+)"', text)
+    assert sorted(links) == [f"{run}/report.fold-2.html"] + [f"{run}/report.html"] * 7
 
 
 def test_equal_lines_give_equal_bytes_in_any_order(lines: list[Line], tmp_path: Path):

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from harness.board_rows import Score
+from harness.boards.rows import Score
 from harness.pages import charts
 from harness.pages.charts import axis_of, bar, course, share_bar, whisker
 

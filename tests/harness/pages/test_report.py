@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import doctest
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness.pages.evidence import Evidence
-from harness.pages.report import report
+from harness.pages.report import file_of, report
 
 Make = Callable[..., Evidence]
 SCRIPT = "<script>alert(1)</script>"
@@ -57,6 +59,24 @@ def test_without_the_data_it_says_so_and_shows_what_needs_none(evidence: Make):
     assert b"do-not-share" not in page
 
 
+def test_a_page_to_share_does_not_say_where_data_was_looked_for(evidence: Make):
+    found = evidence("colour", data={"tiny": "/home/me/secret"})
+    assert b"/home/me/secret" in report(found)
+    page = report(found, share=True)
+    assert b"/home/me" not in page
+    assert b"was not at hand" in page
+
+
+def test_what_the_weights_saw_is_told(evidence: Make):
+    found = evidence("colour")
+    for told, text in (
+        ({"verdict": "in-sample", "saw": ["demo"], "not_told": []}, "in-sample; saw demo"),
+        ({"verdict": "unknown", "saw": [], "not_told": ["encoder image"]}, "unknown; not told of encoder image"),
+    ):
+        page = report(dataclasses.replace(found, row={**found.row, "contamination": told})).decode()
+        assert f"<dt>contamination</dt><dd>{text}</dd>" in page
+
+
 def test_numbers_are_those_of_the_row(evidence: Make):
     found = evidence("colour")
     text = report(found).decode()
@@ -88,18 +108,29 @@ def test_the_test_split_has_a_page_without_scores(evidence: Make):
 
 def test_predictions_of_others_say_what_was_read(evidence: Make):
     found = evidence("colour")
-    scored = {"source": "theirs.csv", "policy": "strict", "renamed": {"Happy": "red"}, "notes": []}
+    scored = {"source": "theirs.csv", "policy": "strict", "renamed": {"Happy": "red"}, "notes": [], "first_frame": None}
     coverage = {**found.row["coverage"], "missing_rows": 7, "differences": ["video 23: 9,857 rows, 10,867 labelled"]}
     row = {**found.row, "scored": scored, "coverage": coverage}
     text = report(dataclasses.replace(found, row=row)).decode()
     for fact in ("theirs.csv", "strict", "Happy as red", "video 23: 9,857 rows", "missing rows</dt><dd>7"):
         assert fact in text
     assert "notes</dt>" not in text
+    assert "first frame" not in text
 
 
 def test_equal_runs_give_equal_bytes(evidence: Make):
     found = evidence("mood")
     assert report(found) == report(found)
+
+
+def test_examples():
+    assert doctest.testmod(sys.modules[report.__module__]).failed == 0
+
+
+def test_names_of_pages_do_not_collide():
+    names = [file_of(split, share=share) for split in ("official", "fold-1", "folds-mean") for share in (False, True)]
+    assert names[:2] == ["report.html", "report.share.html"]
+    assert len(set(names)) == len(names)
 
 
 def hostile(found: Evidence) -> Evidence:

@@ -58,6 +58,9 @@ def test_long_videos_are_drawn_with_few_points():
     wave = np.sin(np.linspace(0, 9, 30_000))[:, None]
     (row,) = timeline(case(wave, wave), continuous("ccc", -1, 1), ["x"])
     assert row.drawn.count("L") == 2 * 499
+    restless = np.eye(2)[np.arange(30_001) % 2]
+    ribbon, _ = timeline(case(restless, restless), ONE_OF, ["a", "b"])
+    assert ribbon.drawn.count("<rect") <= 1000
 
 
 def test_a_clip_with_one_score_is_bars_with_the_truth_marked():

@@ -1,0 +1,1 @@
+"""Published tables whose averages do not add up."""

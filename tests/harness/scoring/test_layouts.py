@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_world import TASKS
+
+from harness.errors import MissingData, UserError
+from harness.scoring.layouts import Layout, find_columns, plain, read_tables
+from harness.scoring.predicted import Predictions, Reading
+from harness.scoring.tables import open_table
+
+COLOUR, UNITS, MOOD, CLIP = (TASKS[name] for name in ("colour", "units", "mood", "clip"))
+TABLE = Layout("a table")
+
+
+def read(path: Path, task=COLOUR, reading: Reading = Reading(), layout: Layout = TABLE) -> Predictions:  # noqa: B008
+    return read_tables(layout, path, task, reading)
+
+
+def write(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def told(predictions: Predictions) -> dict[str, tuple[object, object]]:
+    return {
+        one.video: (None if one.frame_N is None else one.frame_N.tolist(), one.scores_NL.tolist())
+        for one in predictions.videos
+    }
+
+
+def test_rows_by_video_columns_by_name(tmp_path: Path):
+    path = write(
+        tmp_path / "a.csv", "Blue,frame,video,RED,extra,green", "0.25,1,b,0.5,9,0", "0,2,a.mp4,1,9,0", "1,2,b,0,9,0"
+    )
+    found = read(path)
+    assert told(found) == {"b": ([0, 1], [[0.5, 0, 0.25], [0, 0, 1]]), "a": ([1], [[1, 0, 0]])}
+    assert (found.decided, found.missing, found.unused) == (False, (), ("extra",))
+
+
+def test_a_file_is_the_video_it_is_named_after(tmp_path: Path):
+    for name in ("video49_left.csv", "v.units.csv"):
+        write(tmp_path / name, "a,b", "0,1", "1,0")
+    assert told(read(tmp_path, UNITS)) == {
+        "v": (None, [[0, 1], [1, 0]]),
+        "video49_left": (None, [[0, 1], [1, 0]]),
+    }
+
+
+def test_images_tell_video_and_frame(tmp_path: Path):
+    path = write(tmp_path / "a.csv", "image_location,x,y", "v_left/00001.jpg,0,1", "crops/w/00012.png,1,0")
+    assert told(read(path, MOOD)) == {"v_left": ([0], [[0, 1]]), "w": ([11], [[1, 0]])}
+    with pytest.raises(UserError, match=r"line 2: expected an image like VIDEO/00001\.jpg, got '00001\.jpg'"):
+        read(write(tmp_path / "b.csv", "image_location,x,y", "00001.jpg,0,1"), MOOD)
+
+
+def test_a_video_level_task_has_no_frames(tmp_path: Path):
+    path = write(tmp_path / "a.csv", "Filename,frame,x,y", "08072,0,0,1", "00001,0,1,0")
+    assert told(read(path, CLIP)) == {"08072": (None, [[0, 1]]), "00001": (None, [[1, 0]])}
+
+
+def test_frames_count_from_what_is_said(tmp_path: Path):
+    path = write(tmp_path / "v.csv", "frame,x,y", "5,0,0", "7,0,0")
+    frames = {first: read(path, MOOD, Reading(first_frame=first)).videos[0].frame_N for first in (None, 0, 5)}
+    assert {first: frame_N.tolist() for first, frame_N in frames.items()} == {None: [4, 6], 0: [5, 7], 5: [0, 2]}
+
+
+def test_renamed_columns_come_first(tmp_path: Path):
+    path = write(tmp_path / "v.csv", "nr,rot,red,green,blue", "1,0.9,0.1,0,0")
+    found = read(path, reading=Reading({"rot": "red", "nr": "frame"}))
+    assert told(found) == {"v": ([0], [[np.float32(0.9), 0, 0]])}
+    assert found.unused == ("red",)
+    for renamed, fault in (({"rott": "red"}, "column in .*'rott'"), ({"rot": "rde"}, "label of task 'colour'.*'rde'")):
+        with pytest.raises(UserError, match=f"No {fault}"):
+            read(path, reading=Reading(renamed))
+    with pytest.raises(UserError, match="columns 'rot' and 'green' are both said to be red"):
+        read(path, reading=Reading({"rot": "red", "green": "red"}))
+
+
+def test_labels_without_a_column_are_missing(tmp_path: Path):
+    found = read(write(tmp_path / "v.csv", "red,blue,mauve", "0.5,0.1,0.4"))
+    assert (found.missing, found.unused) == (("green",), ("mauve",))
+    np.testing.assert_array_equal(found.videos[0].scores_NL, np.array([[0.5, np.nan, 0.1]], np.float32))
+
+
+def test_decisions_in_words(tmp_path: Path):
+    path = write(tmp_path / "a.csv", "video,decision", "v,Green", "v,red", "v,")
+    found = read(path)
+    assert found.decided
+    np.testing.assert_array_equal(found.videos[0].scores_NL, [[0, 1, 0], [1, 0, 0], [np.nan] * 3])
+    found = read(write(tmp_path / "b.csv", "video,decision", "v,a+b", "v,", "v,b"), UNITS)
+    assert found.videos[0].scores_NL.tolist() == [[1, 1], [0, 0], [0, 1]]
+    with pytest.raises(UserError, match=r"No label of task 'colour' \(in .*\) is called 'gren'. Did you mean 'green'"):
+        read(write(tmp_path / "c.csv", "video,decision", "v,gren"))
+    with pytest.raises(UserError, match="expected columns named x, y, came decisions alone"):
+        read(path, MOOD)
+
+
+def test_a_class_that_the_task_lacks_is_a_decision_for_none(tmp_path: Path):
+    path = write(tmp_path / "a.csv", "video,decision", "v,grey", "v,red", "v,grey")
+    found = read(path, layout=Layout("", others=frozenset({"grey"})))
+    assert found.videos[0].scores_NL.tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 0]]
+    assert found.notes == ("2 rows decide for grey, which is no label of this task: wrong",)
+
+
+def test_rows_that_failed_hold_no_value(tmp_path: Path):
+    path = write(tmp_path / "v.csv", "ok,x,y", "1,0.5,0.5", "0,0,0")
+    found = read(path, MOOD, layout=Layout("", valid=("ok",)))
+    np.testing.assert_array_equal(found.videos[0].scores_NL, [[0.5, 0.5], [np.nan, np.nan]])
+    assert found.notes == ("1 rows say ok 0 and so hold no prediction",)
+
+
+def test_presence_is_0_1_or_a_probability(tmp_path: Path):
+    with pytest.raises(UserError, match=r"expected 0, 1 or a probability for b, got 3\.4 in row 2"):
+        read(write(tmp_path / "v.csv", "a,b", "0,1", "0.5,3.4"), UNITS)
+
+
+def test_faults_of_columns(tmp_path: Path):
+    for name, line, fault in (
+        ("a", "video,frame,violet", "expected columns named red, green, blue, came video, frame, violet"),
+        ("b", "red,RED,green", "columns 'red' and 'RED' both speak of red"),
+    ):
+        with pytest.raises(UserError, match=fault):
+            read(write(tmp_path / f"{name}.csv", line, "1,2,3"))
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(MissingData, match="No tables of predictions"):
+        read(folder)
+    write(folder / "v.csv", "red,green", "1,0")
+    write(folder / "w.csv", "red,blue", "1,0")
+    with pytest.raises(UserError, match=r"w\.csv and .*v\.csv do not speak of the same labels: blue, green"):
+        read(folder)
+
+
+def test_only_columns_that_are_needed_are_read(tmp_path: Path):
+    """Text in a column that is not used is no fault."""
+    path = write(tmp_path / "v.csv", "x,y,comment", "0,1,not a number")
+    assert find_columns(TABLE, open_table(path), MOOD, Reading()).unused == ("comment",)
+    assert told(read(path, MOOD)) == {"v": (None, [[0, 1]])}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("AU01", "au1"), ("au_1", "au1"), ("AU 10", "au10"), ("Empathic_Pain", "empathicpain"), ("AU100", "au100")],
+)
+def test_plain_names(name: str, expected: str):
+    assert plain(name) == expected
