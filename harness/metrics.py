@@ -13,6 +13,7 @@ Conventions that change numbers, each pinned by a test:
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
@@ -115,7 +116,7 @@ MEANS = ((MEAN_P, REST_P), (MEAN_T, REST_T))
 SQUARES = ((M2_P, 0, 0), (M2_T, 1, 1), (CROSS, 0, 1))  # column, and the two sides whose distances it multiplies
 
 
-class _Moments:
+class _Moments(ABC):
     """The statistics CCC and Pearson share: n, means, centred second moments and extremes of both sides."""
 
     columns: tuple[str, ...] = (
@@ -154,8 +155,9 @@ class _Moments:
         self._again(out_BLk, cancelled_B, stats_VLk, weights_BV)
         return self.score(out_BLk)
 
+    @abstractmethod
     def score(self, stats_Lk: Stats) -> Float64s:
-        raise NotImplementedError  # what CCC and Pearson differ in
+        """What CCC and Pearson differ in."""
 
     def merge(self, stats_VLk: Stats) -> Stats:
         return _chan(stats_VLk, np.ones(len(stats_VLk)))
