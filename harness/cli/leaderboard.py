@@ -266,7 +266,7 @@ def _show(lines: Sequence[Line], split: str) -> None:
         for name in ("system", "profile", "seed"):
             table.add_column(name, overflow="fold")
         for task in tasks:
-            table.add_column(Text(f"{task.upper()} ({metric[task]})"), justify="right")
+            table.add_column(Text(f"{task.upper()} ({metric[task]})"), justify="right", overflow="fold")
         for row in rows:
             who = (row.first.name, row.first.profile or "published", row.first.seed_text)
             found = (" / ".join(printed_with_tie(o) for o in row.by_task[task]) for task in tasks)
