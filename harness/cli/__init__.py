@@ -69,6 +69,7 @@ def cli() -> None:
     harness report RUN                                  one page about one run
     harness predict CLIP --task expr                    a finished run's model on a raw video
     harness score FILE --task expr                      what others predicted, judged like a run
+    harness score FILES --task expr                     what others predicted, judged as a run is
     harness data check                                  what of a data set is there
 
     With no data set configured, everything runs on a small made-up world and says "demo".

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.judging_options import interval_options, split_option
 from harness.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,23 +23,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN RUN ...", type=click.Path(path_type=Path))
-@click.option(
-    "--split",
-    default="official",
-    show_default=True,
-    metavar="SPLIT",
-    help="official, fold-1 .. fold-5, folds-mean, folds-pooled.",
-)
-@click.option(
-    "--method",
-    type=click.Choice(["studentised", "percentile", "bca"]),
-    default="studentised",
-    show_default=True,
-    help="Of the interval.",
-)
-@click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True)
-@click.option("--draws", type=click.IntRange(min=100), default=10_000, show_default=True)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the draws.")
+@split_option
+@interval_options
 @click.option(
     "--seeds", is_flag=True, help="Compare training procedures: runs of one system that differ in the seed are one."
 )

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from harness.cli.judging_options import interval_options, split_option
+
 if TYPE_CHECKING:
     from harness.boards.compare import Judged
     from harness.statistics.bootstrap import ScoreInterval
@@ -16,23 +18,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
-@click.option(
-    "--split",
-    default="official",
-    show_default=True,
-    metavar="SPLIT",
-    help="official, fold-1 .. fold-5, folds-mean, folds-pooled.",
-)
-@click.option(
-    "--method",
-    type=click.Choice(["studentised", "percentile", "bca"]),
-    default="studentised",
-    show_default=True,
-    help="Of the interval.",
-)
-@click.option("--level", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True)
-@click.option("--draws", type=click.IntRange(min=100), default=10_000, show_default=True)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the draws.")
+@split_option
+@interval_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; scores as fractions.")
 def interval(run: Path, split: str, as_json: bool, **how: Any) -> None:
     """A run's scores with their intervals, per label and for P, from its statistics; no data is read.

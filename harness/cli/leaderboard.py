@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from harness.cli.judging_options import split_option
 from harness.errors import HarnessError, MissingData, UserError, unknown
 
 if TYPE_CHECKING:
@@ -32,13 +33,7 @@ HOW_TO_RUN = "Run something first: harness run --plugin netease_abaw6 --task exp
     help="Published scores.  [default: leaderboards/published.csv]",
 )
 @click.option("--data", metavar="NAME", help="Tables of this data set only: demo, aff-wild2, c-expr, hume-vidmimic2.")
-@click.option(
-    "--split",
-    default="official",
-    show_default=True,
-    metavar="SPLIT",
-    help="official, fold-1 .. fold-5, folds-mean, folds-pooled.",
-)
+@split_option
 @click.option(
     "--contamination",
     metavar="LIST",
