@@ -28,7 +28,7 @@ from harness.types import Floats, TaskSpec
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-CLIPS_AT_ONCE = 256  # of whole videos while predicting; more are read in turns
+CLIPS_AT_ONCE = 128  # of whole videos while predicting, 39 MB of tokens 768 wide; more are read in turns
 
 SOURCE = ("harness.fit", "harness.clips", "harness.training", "harness.losses", "harness.kinds", "harness.adapt")
 
