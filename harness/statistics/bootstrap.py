@@ -7,20 +7,45 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypedDict, TypeVar, Unpack
 
 from harness.metrics import Metric, Stats
 from harness.statistics.draws import Fold, by_group, draw, pooled, strata_of, weights
-from harness.statistics.intervals import difference_limits, limits, p_values
+from harness.statistics.intervals import Drawn, difference_limits, limits, p_values
 
 __all__ = [
-    "METHOD", "Contrast", "Difference", "Estimate", "Fold", "Found", "ScoreInterval", "by_group", "folds_mean",
-    "folds_pooled", "interval", "paired", "paired_folds_mean", "paired_folds_pooled", "weights",
+    "METHOD", "Contrast", "Difference", "Estimate", "Fold", "Found", "How", "Options", "ScoreInterval", "by_group",
+    "contrasts", "estimates", "folds_mean", "folds_pooled", "interval", "paired", "paired_folds_mean",
+    "paired_folds_pooled", "weights",
 ]  # fmt: skip
 
 E = TypeVar("E", bound="Estimate")
 
 METHOD = "studentised"
+
+
+@dataclass(frozen=True)
+class How:
+    """How an interval is made. `method`: see `harness.statistics.intervals.limits`."""
+
+    level: float = 0.95
+    draws: int = 10_000
+    seed: int = 0
+    method: str = METHOD
+
+    @property
+    def errors(self) -> bool:
+        """Whether every draw needs its standard error."""
+        return self.method == "studentised"
+
+
+class Options(TypedDict, total=False):
+    """The fields of `How`, as every function here takes them by name."""
+
+    level: float
+    draws: int
+    seed: int
+    method: str
 
 
 @dataclass(frozen=True)
@@ -55,108 +80,71 @@ ScoreInterval = Found[Estimate]
 Difference = Found[Contrast]  # how much system a scores above system b on the same rows
 
 
-def interval(
-    metric: Metric,
-    stats_VLk: Stats,
-    groups_V: Sequence[str],
-    *,
-    level: float = 0.95,
-    draws: int = 10_000,
-    seed: int = 0,
-    method: str = METHOD,
-) -> ScoreInterval:
-    """Score of all rows pooled, with the interval of a bootstrap over recordings; `method`: see `intervals`."""
-    return folds_mean(metric, [(stats_VLk, groups_V)], level=level, draws=draws, seed=seed, method=method)
+def interval(metric: Metric, stats_VLk: Stats, groups_V: Sequence[str], **options: Unpack[Options]) -> ScoreInterval:
+    """Score of all rows pooled, with the interval of a bootstrap over recordings."""
+    return folds_mean(metric, [(stats_VLk, groups_V)], **options)
 
 
-def folds_mean(
-    metric: Metric,
-    folds: Sequence[Fold],
-    *,
-    level: float = 0.95,
-    draws: int = 10_000,
-    seed: int = 0,
-    method: str = METHOD,
-) -> ScoreInterval:
+def folds_mean(metric: Metric, folds: Sequence[Fold], **options: Unpack[Options]) -> ScoreInterval:
     """The mean of the folds' scores; recordings are drawn within each fold, independently of the others."""
-    strata = [(stats_GLk,) for stats_GLk in strata_of(metric, folds)]
-    drawn, _ = draw(metric, strata, (1.0,), draws, seed, errors=method == "studentised")
-    lows, highs = limits(drawn, method, level, metric.bounds)
-    columns = zip(drawn.points_M.tolist(), lows.tolist(), highs.tolist(), strict=True)
-    *labels, p = [Estimate(*column) for column in columns]
-    return Found(p, tuple(labels), _clusters(strata), draws, level, method)
+    how, strata = How(**options), strata_of(metric, folds)
+    drawn, _ = draw(metric, [(stats_GLk,) for stats_GLk in strata], (1.0,), how.draws, how.seed, errors=how.errors)
+    return estimates(metric, drawn, strata, how)
 
 
-def folds_pooled(
-    metric: Metric,
-    folds: Sequence[Fold],
-    *,
-    level: float = 0.95,
-    draws: int = 10_000,
-    seed: int = 0,
-    method: str = METHOD,
-) -> ScoreInterval:
+def folds_pooled(metric: Metric, folds: Sequence[Fold], **options: Unpack[Options]) -> ScoreInterval:
     """The score of all folds' rows merged; recordings are drawn from all folds together."""
-    return folds_mean(metric, [pooled(metric, folds)], level=level, draws=draws, seed=seed, method=method)
+    return folds_mean(metric, [pooled(metric, folds)], **options)
 
 
 def paired(
-    metric: Metric,
-    stats_a_VLk: Stats,
-    stats_b_VLk: Stats,
-    groups_V: Sequence[str],
-    *,
-    level: float = 0.95,
-    draws: int = 10_000,
-    seed: int = 0,
-    method: str = METHOD,
+    metric: Metric, stats_a_VLk: Stats, stats_b_VLk: Stats, groups_V: Sequence[str], **options: Unpack[Options]
 ) -> Difference:
     """Score of a minus score of b on the same videos, both rescored on the same drawn recordings.
 
     Swapping a and b mirrors every number exactly; identical systems give 0 and p = 1.
     """
     folds_a, folds_b = [(stats_a_VLk, groups_V)], [(stats_b_VLk, groups_V)]
-    return paired_folds_mean(metric, folds_a, folds_b, level=level, draws=draws, seed=seed, method=method)
+    return paired_folds_mean(metric, folds_a, folds_b, **options)
 
 
 def paired_folds_mean(
-    metric: Metric,
-    folds_a: Sequence[Fold],
-    folds_b: Sequence[Fold],
-    *,
-    level: float = 0.95,
-    draws: int = 10_000,
-    seed: int = 0,
-    method: str = METHOD,
+    metric: Metric, folds_a: Sequence[Fold], folds_b: Sequence[Fold], **options: Unpack[Options]
 ) -> Difference:
     """`paired` for the mean of the folds' scores; recordings are drawn within each fold."""
-    strata_a, strata_b = strata_of(metric, folds_a), strata_of(metric, folds_b)
+    how, strata_a, strata_b = How(**options), strata_of(metric, folds_a), strata_of(metric, folds_b)
     _same_rows(metric, folds_a, folds_b, strata_a, strata_b)
     # computed in an order of the pair's own, so that a swap mirrors to the last bit
     swap = [stats.tobytes() for stats in strata_a] > [stats.tobytes() for stats in strata_b]
     strata = list(zip(strata_b, strata_a, strict=True) if swap else zip(strata_a, strata_b, strict=True))
-    drawn, _ = draw(metric, strata, (1.0, -1.0), draws, seed, errors=method == "studentised")
-    widest = metric.bounds[1] - metric.bounds[0]
-    low_M, high_M = difference_limits(drawn, method, level, (-widest, widest))
-    found = (-drawn.points_M, -high_M, -low_M) if swap else (drawn.points_M, low_M, high_M)
-    columns = (*found, p_values(drawn, method))
-    *labels, p = [Contrast(*(x + 0.0 for x in one)) for one in zip(*(c.tolist() for c in columns), strict=True)]
-    return Found(p, tuple(labels), _clusters(strata), draws, level, method)  # + 0.0 turns -0.0 into 0.0
+    drawn, _ = draw(metric, strata, (1.0, -1.0), how.draws, how.seed, errors=how.errors)
+    return contrasts(metric, drawn, strata_a, how, swapped=swap)
 
 
 def paired_folds_pooled(
-    metric: Metric,
-    folds_a: Sequence[Fold],
-    folds_b: Sequence[Fold],
-    *,
-    level: float = 0.95,
-    draws: int = 10_000,
-    seed: int = 0,
-    method: str = METHOD,
+    metric: Metric, folds_a: Sequence[Fold], folds_b: Sequence[Fold], **options: Unpack[Options]
 ) -> Difference:
     """`paired` for all folds' rows merged; recordings are drawn from all folds together."""
     pooled_a, pooled_b = [pooled(metric, folds_a)], [pooled(metric, folds_b)]
-    return paired_folds_mean(metric, pooled_a, pooled_b, level=level, draws=draws, seed=seed, method=method)
+    return paired_folds_mean(metric, pooled_a, pooled_b, **options)
+
+
+def estimates(metric: Metric, drawn: Drawn, strata: Sequence[Stats], how: How) -> ScoreInterval:
+    """Draws of a score closed to intervals; `strata` are the recordings drawn, stats_GLk of each fold."""
+    lows, highs = limits(drawn, how.method, how.level, metric.bounds)
+    columns = zip(drawn.points_M.tolist(), lows.tolist(), highs.tolist(), strict=True)
+    *labels, p = [Estimate(*column) for column in columns]
+    return Found(p, tuple(labels), sum(map(len, strata)), how.draws, how.level, how.method)
+
+
+def contrasts(metric: Metric, drawn: Drawn, strata: Sequence[Stats], how: How, *, swapped: bool) -> Difference:
+    """Draws of a difference closed to intervals; `swapped`: it was drawn as b - a, and a - b is told."""
+    widest = metric.bounds[1] - metric.bounds[0]
+    low_M, high_M = difference_limits(drawn, how.method, how.level, (-widest, widest))
+    found = (-drawn.points_M, -high_M, -low_M) if swapped else (drawn.points_M, low_M, high_M)
+    columns = (*found, p_values(drawn, how.method))
+    *labels, p = [Contrast(*(x + 0.0 for x in one)) for one in zip(*(c.tolist() for c in columns), strict=True)]
+    return Found(p, tuple(labels), sum(map(len, strata)), how.draws, how.level, how.method)  # + 0.0: no -0.0 left
 
 
 def _same_rows(
@@ -168,7 +156,3 @@ def _same_rows(
     for a_GLk, b_GLk in zip(strata_a, strata_b, strict=True):
         if a_GLk.shape != b_GLk.shape or (metric.rows(a_GLk) != metric.rows(b_GLk)).any():
             raise ValueError("two systems can only be compared on the same labelled rows")
-
-
-def _clusters(strata: Sequence[tuple[Stats, ...]]) -> int:
-    return sum(len(systems[0]) for systems in strata)

@@ -15,63 +15,40 @@ Runs that agree in everything give the interval of one of them. Shapes: as in `h
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.metrics import Float64s, Metric, Stats
-from harness.statistics.bootstrap import METHOD, Contrast, Difference, Estimate, Found, ScoreInterval
+from harness.statistics.bootstrap import Difference, How, Options, ScoreInterval, contrasts, estimates
 from harness.statistics.draws import Fold, draw, strata_of
-from harness.statistics.intervals import Drawn, difference_limits, limits, p_values
+from harness.statistics.intervals import Drawn
 
 Run = Sequence[Fold]  # one fold, or the five of *folds mean*
 
 
-def seeds_mean(
-    metric: Metric,
-    runs: Sequence[Run],
-    *,
-    level: float = 0.95,
-    draws: int = 10_000,
-    seed: int = 0,
-    method: str = METHOD,
-) -> ScoreInterval:
+def seeds_mean(metric: Metric, runs: Sequence[Run], **options: Unpack[Options]) -> ScoreInterval:
     """The mean of the runs' scores, each over its folds; ValueError for fewer than two runs or other recordings."""
-    strata = [strata_of(metric, run) for run in runs]
-    drawn = _draw(metric, [strata], draws, seed, errors=method == "studentised")
-    lows, highs = limits(drawn, method, level, metric.bounds)
-    columns = zip(drawn.points_M.tolist(), lows.tolist(), highs.tolist(), strict=True)
-    *labels, p = [Estimate(*column) for column in columns]
-    return Found(p, tuple(labels), sum(map(len, strata[0])), draws, level, method)
+    how, strata = How(**options), [strata_of(metric, run) for run in runs]
+    return estimates(metric, _draw(metric, [strata], how), strata[0], how)
 
 
 def paired_seeds_mean(
-    metric: Metric,
-    runs_a: Sequence[Run],
-    runs_b: Sequence[Run],
-    *,
-    level: float = 0.95,
-    draws: int = 10_000,
-    seed: int = 0,
-    method: str = METHOD,
+    metric: Metric, runs_a: Sequence[Run], runs_b: Sequence[Run], **options: Unpack[Options]
 ) -> Difference:
     """Mean score of the runs a minus that of the runs b, on the same recordings; seeds are drawn for each by itself.
 
     Swapping a and b mirrors every number exactly.
     """
-    sides = [[strata_of(metric, run) for run in runs] for runs in (runs_a, runs_b)]
+    how, sides = How(**options), [[strata_of(metric, run) for run in runs] for runs in (runs_a, runs_b)]
     # computed in an order of the pair's own, so that a swap mirrors to the last bit
     swap = _bytes(sides[0]) > _bytes(sides[1])
-    drawn = _draw(metric, sides[::-1] if swap else sides, draws, seed, errors=method == "studentised")
-    widest = metric.bounds[1] - metric.bounds[0]
-    low_M, high_M = difference_limits(drawn, method, level, (-widest, widest))
-    found = (-drawn.points_M, -high_M, -low_M) if swap else (drawn.points_M, low_M, high_M)
-    columns = (*found, p_values(drawn, method))
-    *labels, p = [Contrast(*(x + 0.0 for x in one)) for one in zip(*(c.tolist() for c in columns), strict=True)]
-    return Found(p, tuple(labels), sum(map(len, sides[0][0])), draws, level, method)
+    drawn = _draw(metric, sides[::-1] if swap else sides, how)
+    return contrasts(metric, drawn, sides[0][0], how, swapped=swap)
 
 
-def _draw(metric: Metric, sides: Sequence[Sequence[list[Stats]]], draws: int, seed: int, *, errors: bool) -> Drawn:
+def _draw(metric: Metric, sides: Sequence[Sequence[list[Stats]]], how: How) -> Drawn:
     """The first side's mean over runs, less the other's where there are two."""
     if min(map(len, sides)) < 2:
         raise ValueError("the spread over seeds needs two runs or more")
@@ -80,16 +57,16 @@ def _draw(metric: Metric, sides: Sequence[Sequence[list[Stats]]], draws: int, se
         _same_rows(metric, runs[0], run)
     shares = [sign / len(side) for sign, side in zip((1.0, -1.0), sides, strict=False) for _ in side]
     strata = [tuple(systems) for systems in zip(*runs, strict=True)]
-    drawn, each = draw(metric, strata, shares, draws, seed, errors=errors)
+    drawn, each = draw(metric, strata, shares, how.draws, how.seed, errors=how.errors)
     drawn_BM, added_M, added_BM = drawn.drawn_BM, np.zeros_like(drawn.points_M), np.zeros_like(drawn.drawn_BM)
     start = 0
     for number, side in enumerate(sides):
         own = slice(start, start := start + len(side))
-        rng = np.random.default_rng([seed, len(side), 1 + number])
-        picks_BS = rng.integers(len(side), size=(draws, len(side)))
+        rng = np.random.default_rng([how.seed, len(side), 1 + number])
+        picks_BS = rng.integers(len(side), size=(how.draws, len(side)))
         off_BM, spread_BM = _over_runs(each.drawn_BSM[:, own], picks_BS)
         drawn_BM = drawn_BM + (-1) ** number * off_BM
-        added_BM += spread_BM * rng.chisquare(len(side) - 1, size=(draws, 1)) / (len(side) - 1)
+        added_BM += spread_BM * rng.chisquare(len(side) - 1, size=(how.draws, 1)) / (len(side) - 1)
         added_M += each.points_SM[own].var(axis=0, ddof=1) / len(side)
     error_BM = np.sqrt(drawn.drawn_error_BM**2 + added_BM)
     return Drawn(drawn.points_M, np.sqrt(drawn.error_M**2 + added_M), drawn.influence_GM, drawn_BM, error_BM)
