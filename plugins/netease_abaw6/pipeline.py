@@ -125,26 +125,26 @@ NETEASE_ABAW6 = Pipeline(
             "encoders.text.model": "tiny-random",
             "encoders.text.max_tokens": 64,
             "adapt.image": Recipe(
-                epochs=6, lr=1e-3, batch=16, samples_per_epoch=4_000, augment=0.2, label_weights="root", source="ours"
+                epochs=8, lr=1e-3, batch=16, samples_per_epoch=4_000, augment=0.2, label_weights="root", source="ours"
             ),
             "adapt.audio": Recipe(epochs=12, lr=1e-3, batch=32, label_weights="root", source="ours"),
             "adapt.text": Recipe(epochs=20, lr=1e-3, batch=16, source="ours"),
             "fusion.width": 64,
             "partition.k": 2,  # 44 recordings to train on: four parts would leave 11 to each classifier
-            "fit.epochs": 14,
+            "fit.epochs": 20,
             "fit.lr": 1e-3,
             "fit.batch": 4,
             "fit.label_weights": "root",
         },
         # Eq. 4 and Pearson need more rows in a batch than cross-entropy does.
-        "demo:va": {"fit.batch": 8, "fit.epochs": 30, "fit.lr": 3e-3},
+        "demo:va": {"fit.batch": 8, "fit.epochs": 40, "fit.lr": 3e-3},
         # 162 short clips: an image encoder that learns them freely knows their people by heart (Pearson 0.87 on them,
         # 0.10 on others), and the fusion then trusts faces over voice and words. So it learns little and slowly.
         "demo:emi": {
             "encoders.image.pool": "avg",
             "adapt.image": Recipe(epochs=3, lr=1e-4, batch=64, samples_per_epoch=4_000, source="ours"),
             "fit.batch": 8,
-            "fit.epochs": 30,
+            "fit.epochs": 40,
             "fit.lr": 3e-3,
         },
     },
