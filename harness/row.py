@@ -17,6 +17,7 @@ from harness.records import SCHEMA
 from harness.seen import verdict
 from harness.splits import Split
 from harness.store import Visit
+from harness.types import TaskSpec
 
 PACKAGES = (
     "abaw-harness",
@@ -73,7 +74,6 @@ def row_of(
 def heading(context: Context, facts: Mapping[str, Any]) -> dict[str, Any]:
     """The fields every row of a run shares."""
     plan = context.plan
-    task = plan.task
     components = {
         "fusion": plan.fusion,
         "partition": plan.partition,
@@ -81,20 +81,14 @@ def heading(context: Context, facts: Mapping[str, Any]) -> dict[str, Any]:
         **plan.encoders,
     }
     return {
-        "task": task.name,
-        "task_version": task.version,
-        "title": task.title,
-        "metric": task.kind.metric,
-        "level": task.level,
-        "labels": list(task.labels),
-        "data": {
-            "name": context.data,
-            "reader": task.reader,
-            "fingerprint": context.fingerprint,
-            "folds": facts["folds"],
-            "partial_rows": plan.pipeline.partial_rows,
-            "dedupe": facts["dedupe"],
-        },
+        **judged_on(
+            plan.task,
+            name=context.data,
+            fingerprint=context.fingerprint,
+            folds=facts["folds"],
+            partial_rows=plan.pipeline.partial_rows,
+            dedupe=facts["dedupe"],
+        ),
         "system": plan.system,
         "plugin": plan.plugin,
         "profile": plan.profile,
@@ -112,6 +106,28 @@ def heading(context: Context, facts: Mapping[str, Any]) -> dict[str, Any]:
             for name, part in sorted(components.items())
         }
         | {"vote": {"name": plan.vote.name, "plugin": plan.vote.plugin}},
+    }
+
+
+def judged_on(
+    task: TaskSpec, *, name: str, fingerprint: str, folds: Any, partial_rows: str, dedupe: bool
+) -> dict[str, Any]:
+    """What every row says of its task and of the data that it was judged on."""
+    return {
+        "task": task.name,
+        "task_version": task.version,
+        "title": task.title,
+        "metric": task.kind.metric,
+        "level": task.level,
+        "labels": list(task.labels),
+        "data": {
+            "name": name,
+            "reader": task.reader,
+            "fingerprint": fingerprint,
+            "folds": folds,
+            "partial_rows": partial_rows,
+            "dedupe": dedupe,
+        },
     }
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.records import SCHEMA
-from harness.row import machine
+from harness.row import judged_on, machine
 from harness.scoring.matching import Matched
 from harness.splits import Split
 from harness.types import Floats, TaskSpec, Video
@@ -28,20 +28,14 @@ def heading(scoring: Scoring) -> dict[str, Any]:
     task, data, request, predictions = scoring.task, scoring.data, scoring.request, scoring.predictions
     return {
         "schema": SCHEMA,
-        "task": task.name,
-        "task_version": task.version,
-        "title": task.title,
-        "metric": task.kind.metric,
-        "level": task.level,
-        "labels": list(task.labels),
-        "data": {
-            "name": data.name,
-            "reader": task.reader,
-            "fingerprint": data.fingerprint,
-            "folds": data.folds,
-            "partial_rows": request.partial_rows,
-            "dedupe": False,
-        },
+        **judged_on(
+            task,
+            name=data.name,
+            fingerprint=data.fingerprint,
+            folds=data.folds,
+            partial_rows=request.partial_rows,
+            dedupe=False,
+        ),
         "system": request.name,
         "plugin": "",
         "profile": scoring.profile,

@@ -58,12 +58,17 @@ def by_group(metric: Metric, stats_VLk: Stats, groups_V: Sequence[str]) -> tuple
     for index, group in enumerate(groups_V):
         members.setdefault(group, []).append(index)
     names = sorted(members)
-    merged = []
-    for name in names:
-        some_VLk = stats_VLk[members[name]]
-        order_V = np.lexsort(some_VLk.reshape(len(some_VLk), -1).T)
-        merged.append(metric.merge(some_VLk[order_V]) if len(some_VLk) > 1 else some_VLk[0])
+    merged = [_merged(metric, stats_VLk, members[name]) for name in names]
     return names, np.array(merged, dtype=stats_VLk.dtype).reshape(-1, *stats_VLk.shape[1:])
+
+
+def _merged(metric: Metric, stats_VLk: Stats, members: list[int]) -> Stats:
+    """S_Lk of one recording's videos."""
+    if len(members) == 1:
+        return np.asarray(stats_VLk[members[0]])
+    some_VLk = stats_VLk[members]
+    order_V = np.lexsort(some_VLk.reshape(len(some_VLk), -1).T)
+    return metric.merge(some_VLk[order_V])
 
 
 def strata_of(metric: Metric, folds: Sequence[Fold]) -> list[Stats]:

@@ -112,11 +112,11 @@ def _told_apart(
     first_N, other_N = (np.array(side) for side in zip(*pairs, strict=True))
     variance_N, variance_BN = np.zeros(len(pairs)), np.zeros((len(p_BS), len(pairs)))
     for fold, systems in enumerate(strata):
-        sums = [sums_of(metric, stats_GLk) for stats_GLk in systems]
+        sums_GSLj = np.stack([sums_of(metric, stats_GLk) for stats_GLk in systems], axis=1)
         once_1G = np.ones((1, len(systems[0])), dtype=np.int64)
-        variance_N += _variance(metric, sums, once_1G, first_N, other_N)[0]
+        variance_N += _variance(metric, sums_GSLj, once_1G, first_N, other_N)[0]
         for start, weights_BG in _pieces(len(systems[0]), len(p_BS), seed, fold, len(systems) * len(systems[0])):
-            variance_BN[start : start + len(weights_BG)] += _variance(metric, sums, weights_BG, first_N, other_N)
+            variance_BN[start : start + len(weights_BG)] += _variance(metric, sums_GSLj, weights_BG, first_N, other_N)
     drawn = Drawn(
         _difference(p_S[first_N], p_S[other_N]),
         np.sqrt(variance_N) / len(strata),
@@ -129,20 +129,19 @@ def _told_apart(
 
 
 def _variance(
-    metric: Metric, sums: Sequence[Float64s], weights_BG: Weights, first_N: NDArray[Any], other_N: NDArray[Any]
+    metric: Metric, sums_GSLj: Float64s, weights_BG: Weights, first_N: NDArray[Any], other_N: NDArray[Any]
 ) -> Float64s:
     """variance_BN of the difference in P of every pair: squared differences of influences, added up."""
     given_BG = weights_BG.astype(np.float64)
-    influence_BSG = np.empty((len(given_BG), len(sums), given_BG.shape[1]))
-    for system, sums_GLj in enumerate(sums):
-        flat = sums_GLj.reshape(len(sums_GLj), -1)
-        total_BLj = (given_BG @ flat).reshape(-1, *sums_GLj.shape[1:])
-        gradient_BLj = gradient_of(metric, total_BLj)
-        influence_BSG[:, system] = gradient_BLj.reshape(len(given_BG), -1) @ flat.T / sums_GLj.shape[1]
+    clusters, systems, labels, j = sums_GSLj.shape
+    total_BMj = (given_BG @ sums_GSLj.reshape(clusters, -1)).reshape(-1, systems * labels, j)
+    gradient_BSJ = gradient_of(metric, total_BMj).reshape(-1, systems, labels * j)
+    flat_SJG = sums_GSLj.reshape(clusters, systems, -1).transpose(1, 2, 0)
+    influence_BSG = np.ascontiguousarray((gradient_BSJ.transpose(1, 0, 2) @ flat_SJG).transpose(1, 0, 2))
     product_BSS = (influence_BSG * given_BG[:, None, :]) @ influence_BSG.transpose(0, 2, 1)
     own_BS = np.diagonal(product_BSS, axis1=1, axis2=2)
     variance_BN = own_BS[:, first_N] + own_BS[:, other_N] - 2 * product_BSS[:, first_N, other_N]
-    return np.asarray(np.clip(variance_BN, 0.0, None))
+    return np.asarray(np.clip(variance_BN, 0.0, None) / labels**2)
 
 
 def _difference(first: Float64s, other: Float64s) -> Float64s:
