@@ -86,6 +86,27 @@ def chosen(found: Sequence[Variant], only: Sequence[str], own: Sequence[Variant]
     return [variant for variant in found if not only or variant.name in only] + list(own)
 
 
+def shared_out(
+    plugins: Plugins, tasks: Sequence[str], request: Request, only: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    """Of the variants called for, those that each task has: a text encoder, say, is not everywhere to be left out.
+
+    Tasks that have none of them are not in it. UserError for a variant that no task has, before any work.
+    """
+    base, votes = plugins.pipeline(request.plugin).thing, plugins.provided("votes")
+    profiles = [request.profile] if request.profile else ["paper", *(p for p in base.profiles if ":" not in p)]
+    has: dict[str, set[str]] = {}
+    for task in tasks:
+        plans = [resolve(plugins, task, request.plugin, profile, sets=request.sets) for profile in profiles]
+        has[task] = {variant.name for plan in plans for variant in variants(plan.pipeline, 2, votes)}
+    anywhere = set().union(*has.values())
+    for name in only:
+        if name not in anywhere:
+            raise unknown("variant of this pipeline", name, anywhere)
+    shares = {task: tuple(name for name in only if name in names) for task, names in has.items()}
+    return {task: share for task, share in shares.items() if share or not only}
+
+
 def ablate(
     plugins: Plugins,
     task: str,
@@ -101,7 +122,6 @@ def ablate(
     Differences are paired over recordings: on the official split, or over the five folds pooled. UserError for a
     variant that does not exist.
     """
-
     votes, split = plugins.provided("votes"), JUDGED_ON[request.splits]
     base = prepare(plugins, task, request, progress, report)
     plan = base.context.plan

@@ -36,7 +36,8 @@ def f1_world(name: str, n: int, rng: np.random.Generator) -> Array:
     if name == "b":
         for label, recordings in RARE.items():
             held = rng.random(n) < recordings / RECORDINGS
-            share[:, label] = np.where(held, np.minimum(0.9, rng.lognormal(np.log(0.02), 1.7, n)), 0)
+            much = np.clip(rng.lognormal(np.log(0.005), 2.7, n), 2 / frames, 0.9)  # what is held has some frames
+            share[:, label] = np.where(held, much, 0)
     share[:, 0] += share.sum(axis=1) == 0  # a recording of nothing else is of the first label
     share /= share.sum(axis=1, keepdims=True)
     true_NL = rng.multinomial(frames, share)

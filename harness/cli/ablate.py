@@ -23,7 +23,10 @@ NOT_SHARED = ("splits", "fresh", "keep_models", "dry_run", "as_json", "verbose")
     "--split", "splits", type=click.Choice(["official", "folds"]), default="official", show_default=True,
     help="Where variants are judged; folds: all five, pooled.",
 )
-@click.option("--only", multiple=True, metavar="NAME", help="Only this variant; may be given again. --list names them.")
+@click.option(
+    "--only", multiple=True, metavar="NAME",
+    help="Only this variant, in the tasks that have it; may be given again. --list names them.",
+)
 @click.option(
     "--variant", "own", multiple=True, metavar="NAME:FIELD=VALUE[,FIELD=VALUE]",
     help="A variant of your own, e.g. 'random start:encoders.image.weights=random'.",
@@ -48,6 +51,7 @@ def ablate(
     from rich.console import Console
 
     from harness.ablate import ablate as ablated
+    from harness.ablate import shared_out
     from harness.context import check_device
     from harness.plugins import load
     from harness.progress import shown, silent
@@ -64,12 +68,15 @@ def ablate(
         "progress": silent if quiet else shown,
         "report": lambda line: console.print(line, markup=False),
     }
-    for name in sorted(plugins.provided("tasks")) if task == "all" else [task]:
+    shares = {task: tuple(only)}
+    if task == "all":
+        shares = shared_out(plugins, sorted(plugins.provided("tasks")), request, only)
+    for name, share in shares.items():
         try:
             if list_only:
                 _list(plugins, name, request, said)
             else:
-                found[name] = ablated(plugins, name, request, only=only, own=variants, **said)
+                found[name] = ablated(plugins, name, request, only=share, own=variants, **said)
         except HarnessError as error:
             if task != "all" or isinstance(error, UserError):
                 raise

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from harness.ablate import Variant, ablate, chosen, variants
+from harness.ablate import Variant, ablate, chosen, shared_out, variants
 from harness.errors import UserError
 from harness.types import Component, Extra, Pipeline, Recipe
 
@@ -100,3 +100,18 @@ def test_a_wrong_name_is_told_before_any_work(tiny: Any, only: list[str], own: l
     with pytest.raises(UserError, match=told):
         ablate(world.plugins, "colour", world.request(), only=only, own=own)
     assert not (world.folder / "runs").exists()
+
+
+def test_each_of_many_tasks_gets_the_variants_that_it_has():
+    from harness.plugins import load
+    from harness.session import Request
+
+    plugins, tasks = load(), ["au", "ce", "emi"]
+    request = Request(plugin="netease_abaw6")
+    assert shared_out(plugins, tasks, request, ["no text", "whole", "no smoothing"]) == {
+        "au": ("whole", "no smoothing"), "ce": ("whole",), "emi": ("no text", "whole"),
+    }  # fmt: skip
+    assert shared_out(plugins, tasks, request, ["no text"]) == {"emi": ("no text",)}
+    assert shared_out(plugins, tasks, request, []) == {"au": (), "ce": (), "emi": ()}
+    with pytest.raises(UserError, match=r"'no texts'\. Did you mean 'no text'"):
+        shared_out(plugins, tasks, request, ["whole", "no texts"])
