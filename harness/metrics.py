@@ -14,15 +14,19 @@ Conventions that change numbers, each pinned by a test:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal, Protocol
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness import moments
 from harness.errors import unknown
+from harness.moments import CROSS, M2_P, M2_T, MEAN_P, MEAN_T, MIN_P, MIN_T, REST_P, REST_T, Combined, N
+from harness.moments import Float64s as Float64s
+from harness.moments import Stats as Stats
 
-Stats = NDArray[Any]  # S_..Lk: int64 for F1, float64 for CCC and Pearson
-Float64s = NDArray[np.float64]
+Scorer = Callable[[NDArray[Any]], Float64s]
 MetricName = Literal["f1", "ccc", "pearson"]
 
 
@@ -40,8 +44,8 @@ class Metric(Protocol):
     def weighted(self, stats_VLk: Stats, weights_BV: NDArray[Any]) -> Stats:
         """S_BLk, each draw b holding the rows of video v `weights_BV[b, v]` times (counts, zero or more)."""
 
-    def score_draws(self, stats_VLk: Stats, weights_BV: NDArray[Any]) -> Float64s:
-        """score_BL of each draw: `score(weighted(...))`, without what of it no score needs."""
+    def scorer(self, stats_VLk: Stats) -> Scorer:
+        """weights_BV -> score_BL of each draw: `score(weighted(...))`, without what of it no score needs."""
 
     def merge(self, stats_VLk: Stats) -> Stats:
         """S_Lk of all rows together."""
@@ -88,11 +92,15 @@ class F1:
         flat = np.asarray(weights_BV, np.float64) @ stats_VLk.reshape(len(stats_VLk), -1).astype(np.float64)
         return flat.astype(np.int64).reshape(-1, *stats_VLk.shape[1:])  # exact: counts below 2**53
 
-    def score_draws(self, stats_VLk: Stats, weights_BV: NDArray[Any]) -> Float64s:
+    def scorer(self, stats_VLk: Stats) -> Scorer:
         _, tp, fp, fn = np.moveaxis(stats_VLk.astype(np.float64), -1, 0)
         columns = np.concatenate([2 * tp, 2 * tp + fp + fn], axis=1)
-        twice_BL, events_BL = np.split(np.asarray(weights_BV, np.float64) @ columns, 2, axis=1)  # exact, as above
-        return np.asarray(twice_BL / np.maximum(events_BL, 1))
+
+        def scores(weights_BV: NDArray[Any]) -> Float64s:
+            twice_BL, events_BL = np.split(np.asarray(weights_BV, np.float64) @ columns, 2, axis=1)  # exact, as above
+            return np.asarray(twice_BL / np.maximum(events_BL, 1))
+
+        return scores
 
     def merge(self, stats_VLk: Stats) -> Stats:
         return np.asarray(stats_VLk.sum(axis=0, dtype=np.int64))
@@ -109,58 +117,32 @@ class F1:
         return np.asarray(stats_Lk[..., 1:].sum(axis=-1) == 0)
 
 
-# A mean is kept as a rounded number and the rest that rounding lost, so that the difference of two means stays exact
-# where all values carry a large offset.
-N, MEAN_P, REST_P, MEAN_T, REST_T, M2_P, M2_T, CROSS, MIN_P, MAX_P, MIN_T, MAX_T = range(12)
-MEANS = ((MEAN_P, REST_P), (MEAN_T, REST_T))
-SQUARES = ((M2_P, 0, 0), (M2_T, 1, 1), (CROSS, 0, 1))  # column, and the two sides whose distances it multiplies
-
-
 class _Moments(ABC):
     """The statistics CCC and Pearson share: n, means, centred second moments and extremes of both sides."""
 
-    columns: tuple[str, ...] = (
-        *("n", "mean_p", "rest_p", "mean_t", "rest_t", "m2_p", "m2_t", "cross"),
-        *("min_p", "max_p", "min_t", "max_t"),
-    )
+    columns: tuple[str, ...] = moments.COLUMNS
     bounds: tuple[float, float] = (-1.0, 1.0)
     higher_is_better: bool = True
-    empty: ClassVar[tuple[float, ...]] = (0.0,) * 8 + (np.inf, -np.inf) * 2
 
     def stats(self, pred_RL: NDArray[Any], target_RL: NDArray[Any]) -> Stats:
         pred_RL, target_RL, valid_RL = _checked(pred_RL, target_RL)
         pairs = ((pred_RL[keep_R, i], target_RL[keep_R, i]) for i, keep_R in enumerate(valid_RL.T))
-        return np.array([_moments(pred_R, target_R) for pred_R, target_R in pairs]).reshape(-1, len(self.empty))
+        rows = [moments.of_rows(pred_R, target_R) for pred_R, target_R in pairs]
+        return np.array(rows).reshape(-1, len(self.columns))
 
     def weighted(self, stats_VLk: Stats, weights_BV: NDArray[Any]) -> Stats:
-        weights_BV = np.asarray(weights_BV, dtype=np.float64)
-        out_BLk, cancelled_B = _combine(stats_VLk, weights_BV)
-        for label in range(stats_VLk.shape[1]):
-            for low in (MIN_P, MIN_T):
-                out_BLk[:, label, low] = _smallest_drawn(stats_VLk[:, label, low], weights_BV)
-                out_BLk[:, label, low + 1] = -_smallest_drawn(-stats_VLk[:, label, low + 1], weights_BV)
-        self._again(out_BLk, cancelled_B, stats_VLk, weights_BV)
-        return out_BLk
+        return Combined(stats_VLk).with_extremes(np.asarray(weights_BV, dtype=np.float64))
 
-    def _again(self, out_BLk: Stats, cancelled_B: NDArray[np.bool_], stats_VLk: Stats, weights_BV: Float64s) -> None:
-        for b in cancelled_B.nonzero()[0]:
-            drawn_V = weights_BV[b] > 0
-            out_BLk[b] = _chan(stats_VLk[drawn_V], weights_BV[b, drawn_V])
-
-    def score_draws(self, stats_VLk: Stats, weights_BV: NDArray[Any]) -> Float64s:
-        weights_BV = np.asarray(weights_BV, dtype=np.float64)
-        out_BLk, cancelled_B = _combine(stats_VLk, weights_BV)
-        # a draw is constant where all is, or where its squares cancel: so the extremes of the others may be anyone's
-        out_BLk[..., MIN_P:] = _chan(stats_VLk, np.ones(len(stats_VLk)))[:, MIN_P:]
-        self._again(out_BLk, cancelled_B, stats_VLk, weights_BV)
-        return self.score(out_BLk)
+    def scorer(self, stats_VLk: Stats) -> Scorer:
+        combined = Combined(stats_VLk)
+        return lambda weights_BV: self.score(combined(np.asarray(weights_BV, dtype=np.float64)))
 
     @abstractmethod
     def score(self, stats_Lk: Stats) -> Float64s:
         """What CCC and Pearson differ in."""
 
     def merge(self, stats_VLk: Stats) -> Stats:
-        return _chan(stats_VLk, np.ones(len(stats_VLk)))
+        return moments.merged(stats_VLk, np.ones(len(stats_VLk)))
 
     def rows(self, stats_Lk: Stats) -> NDArray[np.int64]:
         return np.asarray(stats_Lk[..., N], dtype=np.int64)
@@ -235,99 +217,3 @@ def _checked(pred_RL: NDArray[Any], target_RL: NDArray[Any]) -> tuple[Float64s, 
     if not np.isfinite(pred_RL[valid_RL]).all():
         raise ValueError("a prediction of a labelled row is not finite")
     return pred_RL, target_RL, valid_RL
-
-
-def _moments(pred_R: Float64s, target_R: Float64s) -> tuple[float, ...]:
-    """The twelve numbers of one label in two passes: means, then centred sums, corrected for the means' rounding."""
-    n = len(pred_R)
-    if n == 0:
-        return _Moments.empty
-    mean_p, mean_t = pred_R.mean(), target_R.mean()
-    off_p, off_t = pred_R - mean_p, target_R - mean_t
-    rest_p, rest_t = off_p.mean(), off_t.mean()
-    off_p, off_t = off_p - rest_p, off_t - rest_t
-    centred = (np.sum(off_p * off_p), np.sum(off_t * off_t), np.sum(off_p * off_t))
-    extremes = (pred_R.min(), pred_R.max(), target_R.min(), target_R.max())
-    return (float(n), mean_p, rest_p, mean_t, rest_t, *centred, *extremes)
-
-
-def _chan(stats_VLk: Stats, weight_V: Float64s) -> Stats:
-    """Chan's formula, `sum w*M2 + sum w*n*(mean - grand mean)^2`: S_Lk of sets that occur `weight_V` (> 0) times."""
-    s = np.moveaxis(stats_VLk, -1, 0)
-    n_VL = weight_V[:, None] * s[N]
-    base, center, off = _offsets(s, n_VL)
-    out_Lk = np.empty(stats_VLk.shape[1:])
-    out_Lk[:, N] = n_VL.sum(axis=0)
-    for side, (mean, rest) in enumerate(MEANS):
-        out_Lk[:, mean], out_Lk[:, rest] = _two_sum(base[side], center[side])
-    for column, x, y in SQUARES:
-        out_Lk[:, column] = (weight_V[:, None] * s[column] + n_VL * off[x] * off[y]).sum(axis=0)
-    for low in (MIN_P, MIN_T):
-        out_Lk[:, low] = s[low].min(axis=0, initial=np.inf)
-        out_Lk[:, low + 1] = s[low + 1].max(axis=0, initial=-np.inf)
-    return out_Lk
-
-
-def _combine(stats_VLk: Stats, weights_BV: Float64s) -> tuple[Stats, NDArray[np.bool_]]:
-    """S_BLk of many weightings without extremes, and the draws that `_chan` must do again.
-
-    Around the mean of all sets together, Chan's formula is one matrix product and a correction to each draw's own
-    mean. Where that correction is not small, digits would cancel: such draws are named, not trusted. A side that is
-    constant everywhere has nothing to cancel.
-    """
-    s = np.moveaxis(stats_VLk, -1, 0)
-    base, center, off = _offsets(s, s[N])
-    squares = [s[column] + s[N] * off[x] * off[y] for column, x, y in SQUARES]
-    columns = [s[N], *(s[N] * off_VL for off_VL in off), *squares]
-    labels = stats_VLk.shape[1]
-    added_BC = weights_BV @ np.concatenate(columns, axis=1)  # one matrix product for all of them
-    added = [added_BC[:, at : at + labels] for at in range(0, added_BC.shape[1], labels)]
-    out_BLk = np.empty((len(weights_BV), *stats_VLk.shape[1:]))
-    total_BL = out_BLk[..., N] = added[0]
-    grand = [off_BL / np.maximum(total_BL, 1.0) for off_BL in added[1:3]]
-    for side, (mean, rest) in enumerate(MEANS):
-        out_BLk[..., mean], out_BLk[..., rest] = _two_sum(base[side], center[side] + grand[side])
-    cancelled_B = np.zeros(len(weights_BV), dtype=bool)
-    for around_BL, (column, x, y) in zip(added[3:], SQUARES, strict=True):
-        out_BLk[..., column] = around_BL - total_BL * grand[x] * grand[y]
-        if x == y:  # the cross-product is safe where both squares are (Cauchy-Schwarz)
-            low = (MIN_P, MIN_T)[x]
-            constant_L = s[low].min(axis=0, initial=np.inf) >= s[low + 1].max(axis=0, initial=-np.inf)
-            cancelled_B |= ((out_BLk[..., column] <= 0.5 * around_BL) & ~constant_L).any(axis=1)
-    return out_BLk, cancelled_B
-
-
-def _offsets(s: Stats, n_VL: Float64s) -> tuple[list[Float64s], list[Float64s], list[Float64s]]:
-    """Of both sides: a base_L near the means, the grand mean's distance from it, and each set's from the grand mean."""
-    base, center, off = [], [], []
-    for mean, rest in MEANS:
-        base_L = s[mean][n_VL.argmax(axis=0), np.arange(n_VL.shape[1])] if len(n_VL) else np.zeros(n_VL.shape[1])
-        mean_VL = np.where(n_VL > 0, (s[mean] - base_L) + s[rest], 0.0)
-        center_L = (n_VL * mean_VL).sum(axis=0) / np.maximum(n_VL.sum(axis=0), 1.0)
-        base.append(base_L)
-        center.append(center_L)
-        off.append(np.where(n_VL > 0, mean_VL - center_L, 0.0))
-    return base, center, off
-
-
-def _two_sum(a_L: Float64s, b_BL: Float64s) -> tuple[Float64s, Float64s]:
-    """a + b as its rounded sum and the exact rest (Knuth)."""
-    sum_BL = a_L + b_BL
-    back_BL = sum_BL - a_L
-    return sum_BL, (a_L - (sum_BL - back_BL)) + (b_BL - back_BL)
-
-
-def _smallest_drawn(value_V: Float64s, weights_BV: Float64s, first: int = 12) -> Float64s:
-    """min over the drawn videos of each draw, inf where none is drawn.
-
-    Videos are looked at from the smallest on: of 100,000 draws all but one hold one of the first dozen.
-    """
-    order_V = value_V.argsort(kind="stable")
-    front_BV = weights_BV[:, order_V[:first]] > 0
-    at_B = front_BV.argmax(axis=1)
-    found_B = front_BV[np.arange(len(at_B)), at_B]
-    smallest_B = np.where(found_B, value_V[order_V[at_B]], np.inf)
-    if not found_B.all():
-        rest_BV = weights_BV[~found_B] > 0
-        smallest_B[~found_B] = np.where(rest_BV, value_V, np.inf).min(axis=1)
-    return smallest_B

@@ -11,14 +11,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.metrics import Float64s, Metric, Stats
 from harness.statistics.influence import Influences, sums_of
 from harness.statistics.intervals import Drawn
 
 Fold = tuple[Stats, Sequence[str]]  # stats_VLk and groups_V of one fold's held-out videos
-Weights = NDArray[np.int64]
 
 CHUNK = 1 << 18  # weights held at once: 2 MB, which also keeps the sums in the processor's cache
 
@@ -31,20 +29,22 @@ class Each:
     drawn_BSM: Float64s
 
 
-def weights(clusters: int, draws: int, seed: int = 0, fold: int = 0) -> Iterator[Weights]:
-    """How often each recording is in each draw, weights_BG in chunks of draws; every row sums to `clusters`.
+def weights(clusters: int, draws: int, seed: int = 0, fold: int = 0) -> Iterator[Float64s]:
+    """How often each recording is in each draw, weights_BG (whole numbers) in chunks of draws; rows sum to `clusters`.
 
     Multinomial counts: `clusters` recordings are drawn with replacement. The draws depend on (clusters, seed, fold)
     alone; a longer run begins with the draws of a shorter one.
     """
     rng = np.random.default_rng([seed, fold])
     step = max(1, CHUNK // clusters)
-    first_B1 = np.arange(step)[:, None] * clusters
+    first_B1, once = np.arange(step)[:, None] * clusters, np.ones(step * clusters)
     for start in range(0, draws, step):
         n = min(step, draws - start)
         picks_BG = rng.integers(clusters, size=(n, clusters))
         picks_BG += first_B1[:n]
-        yield np.bincount(picks_BG.ravel(), minlength=n * clusters).reshape(n, clusters)
+        # counted as floats, which is what they are multiplied as: converting them takes longer than drawing
+        counts = np.bincount(picks_BG.ravel(), once[: n * clusters], minlength=n * clusters)
+        yield np.asarray(counts, dtype=np.float64).reshape(n, clusters)
 
 
 def by_group(metric: Metric, stats_VLk: Stats, groups_V: Sequence[str]) -> tuple[list[str], Stats]:
@@ -114,8 +114,7 @@ def draw(
         variance_M += one.influences.variance(once_1G)[0]
         influences.append(one.influences.influence())
         start = 0
-        for counts_BG in weights(one.clusters, draws, seed, fold):
-            weights_BG = counts_BG.astype(np.float64)  # once for all that is made of them
+        for weights_BG in weights(one.clusters, draws, seed, fold):
             stop = start + len(weights_BG)
             each_BSM[start:stop] += one.scores(weights_BG)
             if errors:
@@ -144,12 +143,13 @@ class Stratum:
     """The recordings of one fold, under one system or several that are counted together."""
 
     def __init__(self, metric: Metric, systems: Sequence[Stats], shares: Sequence[float]) -> None:
-        self.metric, self.systems, self.clusters = metric, systems, len(systems[0])
+        self.clusters = len(systems[0])
         if not self.clusters:
             raise ValueError("a bootstrap needs at least one recording")
+        self.scorers = [metric.scorer(stats_GLk) for stats_GLk in systems]
         self.influences = Influences(metric, [sums_of(metric, stats_GLk) for stats_GLk in systems], shares)
 
     def scores(self, weights_BG: Float64s) -> Float64s:
         """score_BSM of each weighting and system."""
-        scores = [self.metric.score_draws(stats_GLk, weights_BG) for stats_GLk in self.systems]
+        scores = [score_of(weights_BG) for score_of in self.scorers]
         return np.stack([np.column_stack([score_BL, score_BL.mean(axis=1)]) for score_BL in scores], axis=1)

@@ -15,7 +15,8 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
-from harness.metrics import MEANS, Float64s, Metric, Stats
+from harness.metrics import Float64s, Metric, Stats
+from harness.moments import MEANS
 
 FEW_SUMS = 12  # sums per label up to which adding up their products is quicker than influences
 

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.metrics import Float64s, Metric, Stats
-from harness.statistics.draws import Fold, Weights, strata_of, weights
+from harness.metrics import Float64s, Metric, Scorer, Stats
+from harness.statistics.draws import Fold, strata_of, weights
 from harness.statistics.influence import gradient_of, sums_of
 from harness.statistics.intervals import Drawn, holm, p_values
 
@@ -90,15 +90,15 @@ def _p_of_all(
 ) -> tuple[Float64s, Float64s]:
     """p_S as measured and p_BS in every draw: the mean over strata (folds)."""
 
-    def p_of(stats_GMk: Stats, weights_BG: NDArray[Any]) -> Float64s:
-        score_BM = metric.score_draws(stats_GMk, weights_BG)
-        return np.asarray(score_BM.reshape(len(weights_BG), systems, -1).mean(axis=2))
+    def p_of(score_of: Scorer, weights_BG: Float64s) -> Float64s:
+        return np.asarray(score_of(weights_BG).reshape(len(weights_BG), systems, -1).mean(axis=2))
 
     p_S, p_BS = np.zeros(systems), np.zeros((draws, systems))
     for fold, stats_GMk in enumerate(strata):
-        p_S += p_of(stats_GMk, np.ones((1, len(stats_GMk)), dtype=np.int64))[0]
+        score_of = metric.scorer(stats_GMk)
+        p_S += p_of(score_of, np.ones((1, len(stats_GMk))))[0]
         for start, weights_BG in _pieces(len(stats_GMk), draws, seed, fold, stats_GMk[0].size):
-            p_BS[start : start + len(weights_BG)] += p_of(stats_GMk, weights_BG)
+            p_BS[start : start + len(weights_BG)] += p_of(score_of, weights_BG)
     return p_S / len(strata), p_BS / len(strata)
 
 
@@ -113,7 +113,7 @@ def _told_apart(
     variance_N, variance_BN = np.zeros(len(pairs)), np.zeros((len(p_BS), len(pairs)))
     for fold, systems in enumerate(strata):
         sums_GSLj = np.stack([sums_of(metric, stats_GLk) for stats_GLk in systems], axis=1)
-        once_1G = np.ones((1, len(systems[0])), dtype=np.int64)
+        once_1G = np.ones((1, len(systems[0])))
         variance_N += _variance(metric, sums_GSLj, once_1G, first_N, other_N)[0]
         for start, weights_BG in _pieces(len(systems[0]), len(p_BS), seed, fold, len(systems) * len(systems[0])):
             variance_BN[start : start + len(weights_BG)] += _variance(metric, sums_GSLj, weights_BG, first_N, other_N)
@@ -129,16 +129,15 @@ def _told_apart(
 
 
 def _variance(
-    metric: Metric, sums_GSLj: Float64s, weights_BG: Weights, first_N: NDArray[Any], other_N: NDArray[Any]
+    metric: Metric, sums_GSLj: Float64s, weights_BG: Float64s, first_N: NDArray[Any], other_N: NDArray[Any]
 ) -> Float64s:
     """variance_BN of the difference in P of every pair: squared differences of influences, added up."""
-    given_BG = weights_BG.astype(np.float64)
     clusters, systems, labels, j = sums_GSLj.shape
-    total_BMj = (given_BG @ sums_GSLj.reshape(clusters, -1)).reshape(-1, systems * labels, j)
+    total_BMj = (weights_BG @ sums_GSLj.reshape(clusters, -1)).reshape(-1, systems * labels, j)
     gradient_BSJ = gradient_of(metric, total_BMj).reshape(-1, systems, labels * j)
     flat_SJG = sums_GSLj.reshape(clusters, systems, -1).transpose(1, 2, 0)
     influence_BSG = np.ascontiguousarray((gradient_BSJ.transpose(1, 0, 2) @ flat_SJG).transpose(1, 0, 2))
-    product_BSS = (influence_BSG * given_BG[:, None, :]) @ influence_BSG.transpose(0, 2, 1)
+    product_BSS = (influence_BSG * weights_BG[:, None, :]) @ influence_BSG.transpose(0, 2, 1)
     own_BS = np.diagonal(product_BSS, axis1=1, axis2=2)
     variance_BN = own_BS[:, first_N] + own_BS[:, other_N] - 2 * product_BSS[:, first_N, other_N]
     return np.asarray(np.clip(variance_BN, 0.0, None) / labels**2)
@@ -155,7 +154,7 @@ def _systems_of(stats_GMk: Stats, which: NDArray[Any], labels: int) -> list[Stat
     return [stats_GMk[:, i * labels : (i + 1) * labels] for i in which.tolist()]
 
 
-def _pieces(clusters: int, draws: int, seed: int, fold: int, size: int) -> Iterator[tuple[int, Weights]]:
+def _pieces(clusters: int, draws: int, seed: int, fold: int, size: int) -> Iterator[tuple[int, Float64s]]:
     """`weights` in pieces small enough for `size` numbers a draw, each with the number of its first draw."""
     step, start = max(1, ROOM // size), 0
     for weights_BG in weights(clusters, draws, seed, fold):

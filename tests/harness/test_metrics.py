@@ -316,6 +316,6 @@ def test_draws_are_scored_as_their_merged_statistics_are(name: str, constant: st
     stats_VLk = np.stack([metric.stats(*pair) for pair in zip(said_VRL, truth_VRL, strict=True)])
     weights_BV = rng.multinomial(6, np.full(6, 1 / 6), size=200)
     expected_BL = metric.score(metric.weighted(stats_VLk, weights_BV))
-    np.testing.assert_array_equal(metric.score_draws(stats_VLk, weights_BV), expected_BL)
+    np.testing.assert_array_equal(metric.scorer(stats_VLk)(weights_BV), expected_BL)
     merged_BL = np.stack([metric.score(metric.merge(np.repeat(stats_VLk, w, axis=0))) for w in weights_BV])
     np.testing.assert_allclose(expected_BL, merged_BL, rtol=0, atol=1e-12)

@@ -72,7 +72,7 @@ def resampled(name: str, rows: Rows, counts_G: Array) -> Array:
 
 
 def all_weights(clusters: int, draws: int, seed: int = 0, fold: int = 0) -> Array:
-    return np.concatenate(list(bootstrap.weights(clusters, draws, seed, fold)))
+    return np.concatenate(list(bootstrap.weights(clusters, draws, seed, fold))).astype(int)
 
 
 @pytest.mark.parametrize("name", sorted(NAIVE))

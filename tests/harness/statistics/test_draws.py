@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 
 def all_weights(clusters: int, count: int, seed: int = 0, fold: int = 0) -> Array:
-    return np.concatenate(list(draws.weights(clusters, count, seed, fold)))
+    return np.concatenate(list(draws.weights(clusters, count, seed, fold))).astype(int)
 
 
 def systems(name: str, count: int, groups: int = 12) -> list[Array]:

@@ -37,7 +37,7 @@ def runs(name: str, *seeds: int, skill: float = 0.5) -> list[list[bootstrap.Fold
 def test_draws_made_one_by_one(name: str) -> None:
     metric, given, draws = metrics.get(name), runs(name, 0, 1, 2), 80
     found = seeds_mean(metric, given, draws=draws, seed=4, method="percentile")
-    weights_BG = np.concatenate(list(bootstrap.weights(15, draws, 4)))
+    weights_BG = np.concatenate(list(bootstrap.weights(15, draws, 4))).astype(int)
     picks_BS = np.random.default_rng([4, 3, 1]).integers(3, size=(draws, 3))
     in_order = [bootstrap.by_group(metric, *folds[0])[1] for folds in given]
     drawn = []
