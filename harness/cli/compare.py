@@ -107,6 +107,7 @@ def _speaks_of(one: Compared) -> str:
 
 
 def _show(first: Compared, other: Compared, difference: Difference, corrected: Sequence[float] | None) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -118,6 +119,9 @@ def _show(first: Compared, other: Compared, difference: Difference, corrected: S
     table = Table(
         title=Text(f"{row['task']}, {row['split']}, {row['data']['name']} data: {METRICS[metric]}"),
         title_justify="left",
+        box=SIMPLE_HEAD,  # without edges, seven columns fit 80 characters
+        padding=(0, 1, 0, 0),
+        show_edge=False,
     )
     p_titles = ("p", "Holm") if corrected else ("p",)
     for title in ("", "first", "other", "other - first", f"{100 * difference.level:g} % interval", *p_titles):
