@@ -41,11 +41,8 @@ class Metric(Protocol):
     def stats(self, pred_RL: NDArray[Any], target_RL: NDArray[Any]) -> Stats:
         """S_Lk of one video. NaN in a target leaves the entry out; a prediction of a labelled row must be finite."""
 
-    def weighted(self, stats_VLk: Stats, weights_BV: NDArray[Any]) -> Stats:
-        """S_BLk, each draw b holding the rows of video v `weights_BV[b, v]` times (counts, zero or more)."""
-
     def scorer(self, stats_VLk: Stats) -> Scorer:
-        """weights_BV -> score_BL of each draw: `score(weighted(...))`, without what of it no score needs."""
+        """weights_BV -> score_BL, draw b holding the rows of video v `weights_BV[b, v]` times (0, 1, 2 ...)."""
 
     def merge(self, stats_VLk: Stats) -> Stats:
         """S_Lk of all rows together."""
@@ -88,16 +85,13 @@ class F1:
         counts = (valid_RL, said_RL & true_RL, said_RL & ~true_RL, ~said_RL & true_RL)
         return np.stack([each_RL.sum(axis=0, dtype=np.int64) for each_RL in counts], axis=-1)
 
-    def weighted(self, stats_VLk: Stats, weights_BV: NDArray[Any]) -> Stats:
-        flat = np.asarray(weights_BV, np.float64) @ stats_VLk.reshape(len(stats_VLk), -1).astype(np.float64)
-        return flat.astype(np.int64).reshape(-1, *stats_VLk.shape[1:])  # exact: counts below 2**53
-
     def scorer(self, stats_VLk: Stats) -> Scorer:
         _, tp, fp, fn = np.moveaxis(stats_VLk.astype(np.float64), -1, 0)
         columns = np.concatenate([2 * tp, 2 * tp + fp + fn], axis=1)
 
         def scores(weights_BV: NDArray[Any]) -> Float64s:
-            twice_BL, events_BL = np.split(np.asarray(weights_BV, np.float64) @ columns, 2, axis=1)  # exact, as above
+            added_BC = np.asarray(weights_BV, np.float64) @ columns  # exact: whole numbers below 2**53
+            twice_BL, events_BL = np.split(added_BC, 2, axis=1)
             return np.asarray(twice_BL / np.maximum(events_BL, 1))
 
         return scores
@@ -129,9 +123,6 @@ class _Moments(ABC):
         pairs = ((pred_RL[keep_R, i], target_RL[keep_R, i]) for i, keep_R in enumerate(valid_RL.T))
         rows = [moments.of_rows(pred_R, target_R) for pred_R, target_R in pairs]
         return np.array(rows).reshape(-1, len(self.columns))
-
-    def weighted(self, stats_VLk: Stats, weights_BV: NDArray[Any]) -> Stats:
-        return Combined(stats_VLk).with_extremes(np.asarray(weights_BV, dtype=np.float64))
 
     def scorer(self, stats_VLk: Stats) -> Scorer:
         combined = Combined(stats_VLk)

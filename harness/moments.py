@@ -71,20 +71,12 @@ class Combined:
         squares = [s[column] + s[N] * off[x] * off[y] for column, x, y in SQUARES]
         self.columns_VC = np.concatenate([s[N], *(s[N] * off_VL for off_VL in off), *squares], axis=1)
         self.extremes_Lk = merged(stats_VLk, np.ones(len(stats_VLk)))[:, MIN_P:]
-        self.constant = [self.extremes_Lk[:, at] >= self.extremes_Lk[:, at + 1] for at in (0, 2)]  # of both sides, of_L
+        low_L2, high_L2 = self.extremes_Lk[:, ::2], self.extremes_Lk[:, 1::2]
+        self.constant_2L = (low_L2 >= high_L2).T
 
     def __call__(self, weights_BV: Float64s) -> Stats:
         out_BLk, cancelled_B = self._around_the_mean(weights_BV)
         out_BLk[..., MIN_P:] = self.extremes_Lk
-        return self._again(out_BLk, cancelled_B, weights_BV)
-
-    def with_extremes(self, weights_BV: Float64s) -> Stats:
-        """The same with every draw's own extremes."""
-        out_BLk, cancelled_B = self._around_the_mean(weights_BV)
-        for label in range(out_BLk.shape[1]):
-            for low in (MIN_P, MIN_T):
-                out_BLk[:, label, low] = _smallest_drawn(self.stats_VLk[:, label, low], weights_BV)
-                out_BLk[:, label, low + 1] = -_smallest_drawn(-self.stats_VLk[:, label, low + 1], weights_BV)
         return self._again(out_BLk, cancelled_B, weights_BV)
 
     def _around_the_mean(self, weights_BV: Float64s) -> tuple[Stats, NDArray[np.bool_]]:
@@ -101,7 +93,7 @@ class Combined:
         for around_BL, (column, x, y) in zip(added[3:], SQUARES, strict=True):
             out_BLk[..., column] = around_BL - total_BL * grand[x] * grand[y]
             if x == y:  # the cross-product is safe where both squares are (Cauchy-Schwarz)
-                cancelled_B |= ((out_BLk[..., column] <= 0.5 * around_BL) & ~self.constant[x]).any(axis=1)
+                cancelled_B |= ((out_BLk[..., column] <= 0.5 * around_BL) & ~self.constant_2L[x]).any(axis=1)
         return out_BLk, cancelled_B
 
     def _again(self, out_BLk: Stats, cancelled_B: NDArray[np.bool_], weights_BV: Float64s) -> Stats:
@@ -129,19 +121,3 @@ def _two_sum(a_L: Float64s, b_BL: Float64s) -> tuple[Float64s, Float64s]:
     sum_BL = a_L + b_BL
     back_BL = sum_BL - a_L
     return sum_BL, (a_L - (sum_BL - back_BL)) + (b_BL - back_BL)
-
-
-def _smallest_drawn(value_V: Float64s, weights_BV: Float64s, first: int = 12) -> Float64s:
-    """min over the drawn videos of each draw, inf where none is drawn.
-
-    Videos are looked at from the smallest on: of 100,000 draws all but one hold one of the first dozen.
-    """
-    order_V = value_V.argsort(kind="stable")
-    front_BV = weights_BV[:, order_V[:first]] > 0
-    at_B = front_BV.argmax(axis=1)
-    found_B = front_BV[np.arange(len(at_B)), at_B]
-    smallest_B = np.where(found_B, value_V[order_V[at_B]], np.inf)
-    if not found_B.all():
-        rest_BV = weights_BV[~found_B] > 0
-        smallest_B[~found_B] = np.where(rest_BV, value_V, np.inf).min(axis=1)
-    return smallest_B

@@ -126,7 +126,7 @@ def seconds_for_all(made: World, score: Score) -> float:
 def test_rivals_score_the_same_draws_the_same(name: str) -> None:
     made = world(name, 12, 30)
     counts_BV = next(bootstrap.weights(12, 5)).astype(int)
-    own_BL = made.metric.score(made.metric.weighted(made.stats(), counts_BV))
+    own_BL = made.metric.scorer(made.stats())(counts_BV)
     for score in RIVALS[name]:
         rival_BL = [made.rescored(score, np.repeat(np.arange(12), counts_V)) for counts_V in counts_BV]
         np.testing.assert_allclose(rival_BL, own_BL, rtol=0, atol=1e-12)

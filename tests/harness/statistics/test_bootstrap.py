@@ -1,78 +1,19 @@
-"""The bootstrap equals naive resampling of rows with the same draws; comparisons mirror; order changes nothing."""
+"""The bootstrap equals naive resampling of rows with the same draws; the order of videos changes nothing."""
 
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from naive_draws import DRAWS, NAIVE, Array, Rows, all_weights, resampled, statistics, world
 
 from harness import metrics
 from harness.errors import UserError
 from harness.statistics import bootstrap, intervals
-
-Array = NDArray[Any]
-Rows = list[tuple[str, Array, Array]]  # group, pred_RL, target_RL
-DRAWS = 60
-
-
-def f1_naive(pred_RL: Array, target_RL: Array) -> Array:
-    from sklearn.metrics import f1_score
-
-    return np.asarray(f1_score(target_RL.astype(int), pred_RL.astype(int), average=None, zero_division=0))
-
-
-def ccc_naive(pred_RL: Array, target_RL: Array) -> Array:
-    off_p, off_t = pred_RL - pred_RL.mean(axis=0), target_RL - target_RL.mean(axis=0)
-    shift = (pred_RL - target_RL).mean(axis=0)
-    return np.asarray(2 * (off_p * off_t).mean(axis=0) / ((off_p**2).mean(axis=0) + (off_t**2).mean(axis=0) + shift**2))
-
-
-def pearson_naive(pred_RL: Array, target_RL: Array) -> Array:
-    from scipy.stats import pearsonr
-
-    return np.asarray(pearsonr(pred_RL, target_RL, axis=0).statistic)
-
-
-NAIVE: dict[str, Callable[[Array, Array], Array]] = {"f1": f1_naive, "ccc": ccc_naive, "pearson": pearson_naive}
-
-
-def world(name: str, *, videos: int = 30, groups: int = 20, labels: int = 4, seed: int = 0, skill: float = 0.5) -> Rows:
-    """Videos of 1 to 25 rows; several videos may share a recording."""
-    rng = np.random.default_rng(seed)
-    rows: Rows = []
-    for v in range(videos):
-        n = int(rng.integers(1, 26))
-        noise = np.random.default_rng([seed, v, int(skill * 100)])
-        if name == "f1":
-            truth_R = rng.integers(labels, size=n)
-            said_R = np.where(noise.random(n) < skill, truth_R, noise.integers(labels, size=n))
-            rows.append((f"rec{v % groups}", np.eye(labels)[said_R], np.eye(labels)[truth_R]))
-        else:
-            truth_RL = rng.normal(size=(n, labels)) + rng.normal(size=labels)
-            rows.append((f"rec{v % groups}", skill * truth_RL + noise.normal(size=(n, labels)), truth_RL))
-    return rows
-
-
-def statistics(name: str, rows: Rows) -> tuple[Array, list[str]]:
-    metric = metrics.get(name)
-    return np.array([metric.stats(pred, target) for _, pred, target in rows]), [group for group, _, _ in rows]
-
-
-def resampled(name: str, rows: Rows, counts_G: Array) -> Array:
-    """The score of rows really repeated as often as their recording was drawn, recordings sorted by name."""
-    drawn = np.repeat(sorted({group for group, _, _ in rows}), counts_G)
-    parts = [(pred, target) for chosen in drawn for group, pred, target in rows if group == chosen]
-    return NAIVE[name](*(np.concatenate(side) for side in zip(*parts, strict=True)))
-
-
-def all_weights(clusters: int, draws: int, seed: int = 0, fold: int = 0) -> Array:
-    return np.concatenate(list(bootstrap.weights(clusters, draws, seed, fold))).astype(int)
 
 
 @pytest.mark.parametrize("name", sorted(NAIVE))
@@ -82,7 +23,7 @@ def test_every_draw_equals_naive_resampling(name: str) -> None:
     names, stats_GLk = bootstrap.by_group(metric, *statistics(name, rows))
     assert names == sorted({group for group, _, _ in rows})
     counts_BG = all_weights(len(names), DRAWS)
-    fast_BL = metric.score(metric.weighted(stats_GLk, counts_BG))
+    fast_BL = metric.scorer(stats_GLk)(counts_BG)
     naive_BL = np.array([resampled(name, rows, counts_G) for counts_G in counts_BG])
     np.testing.assert_allclose(fast_BL, naive_BL, rtol=0, atol=1e-12)
 
@@ -226,92 +167,6 @@ def test_bca_equals_scipy() -> None:
 def test_an_unknown_method_is_named() -> None:
     with pytest.raises(UserError, match=r"'bcaa'\. Did you mean 'bca'"):
         bootstrap.interval(metrics.get("f1"), *statistics("f1", world("f1")), draws=9, method="bcaa")
-
-
-# -- comparisons ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("method", intervals.METHODS)
-@pytest.mark.parametrize("name", sorted(NAIVE))
-def test_identical_systems_differ_by_nothing(name: str, method: str) -> None:
-    stats_VLk, groups = statistics(name, world(name))
-    found = bootstrap.paired(metrics.get(name), stats_VLk, stats_VLk.copy(), groups, draws=DRAWS, method=method)
-    assert {found.p, *found.labels} == {bootstrap.Contrast(0.0, 0.0, 0.0, 1.0)}
-
-
-@pytest.mark.parametrize("method", intervals.METHODS)
-@pytest.mark.parametrize("name", sorted(NAIVE))
-def test_swapping_two_systems_mirrors_exactly(name: str, method: str) -> None:
-    metric = metrics.get(name)
-    a_VLk, groups = statistics(name, world(name, skill=0.6))
-    b_VLk, _ = statistics(name, world(name, skill=0.5))
-    one = bootstrap.paired(metric, a_VLk, b_VLk, groups, draws=DRAWS, method=method)
-    other = bootstrap.paired(metric, b_VLk, a_VLk, groups, draws=DRAWS, method=method)
-    for x, y in zip((one.p, *one.labels), (other.p, *other.labels), strict=True):
-        assert (x.value, x.low, x.high, x.p_value) == (-y.value, -y.high, -y.low, y.p_value)
-    assert one.p.value != 0
-
-
-@pytest.mark.parametrize("name", sorted(NAIVE))
-def test_a_difference_is_that_of_the_naive_draws(name: str) -> None:
-    good, bad = world(name, skill=0.9), world(name, skill=0.1)
-    a_VLk, groups = statistics(name, good)
-    b_VLk, _ = statistics(name, bad)
-    found = bootstrap.paired(metrics.get(name), a_VLk, b_VLk, groups, draws=DRAWS, method="percentile")
-    drawn_B = np.array(
-        [
-            resampled(name, good, counts_G).mean() - resampled(name, bad, counts_G).mean()
-            for counts_G in all_weights(20, DRAWS)
-        ]
-    )
-    assert (found.p.low, found.p.high) == pytest.approx(np.quantile(drawn_B, [0.025, 0.975]), abs=1e-12)
-    assert found.p.low > 0
-    assert found.p.p_value == 2 / (DRAWS + 1)
-
-
-def test_the_p_value_counts_the_smaller_side_plus_one() -> None:
-    stats_VLk, groups = statistics("ccc", world("ccc", skill=0.5))
-    other_VLk, _ = statistics("ccc", world("ccc", skill=0.52))
-    ccc = metrics.get("ccc")
-    found = bootstrap.paired(ccc, stats_VLk, other_VLk, groups, draws=500, method="percentile")
-    counts_BG = all_weights(20, 500)
-    scores = [ccc.score(ccc.weighted(bootstrap.by_group(ccc, s, groups)[1], counts_BG)) for s in (stats_VLk, other_VLk)]
-    drawn_B = (scores[0] - scores[1]).mean(axis=1)
-    smaller = min((drawn_B <= 0).sum(), (drawn_B >= 0).sum())
-    assert found.p.p_value == min(1.0, 2 * (smaller + 1) / 501)
-    assert 0.01 < found.p.p_value <= 1
-
-
-def test_folds_are_compared_like_their_scores() -> None:
-    f1 = metrics.get("f1")
-    worlds = {s: [world("f1", seed=i, skill=s) for i in range(2)] for s in (0.8, 0.3)}
-    a, b = (
-        [statistics("f1", [(f"{i} {g}", *rest) for g, *rest in rows]) for i, rows in enumerate(folds)]
-        for folds in worlds.values()
-    )
-    for compare, score in (
-        (bootstrap.paired_folds_mean, bootstrap.folds_mean),
-        (bootstrap.paired_folds_pooled, bootstrap.folds_pooled),
-    ):
-        found = compare(f1, a, b, draws=DRAWS)
-        expected = score(f1, a, draws=DRAWS).p.value - score(f1, b, draws=DRAWS).p.value
-        assert found.p.value == pytest.approx(expected, abs=1e-12)
-        assert 0 < found.p.low < found.p.value < found.p.high
-        assert found.clusters == 40
-
-
-def test_systems_judged_on_other_rows_cannot_be_compared() -> None:
-    stats_VLk, groups = statistics("f1", world("f1"))
-    more_VLk = stats_VLk.copy()
-    more_VLk[0, 0, 0] += 1
-    f1 = metrics.get("f1")
-    with pytest.raises(ValueError, match="same labelled rows"):
-        bootstrap.paired(f1, stats_VLk, more_VLk, groups)
-    with pytest.raises(ValueError, match="same recordings"):
-        bootstrap.paired_folds_mean(f1, [(stats_VLk, groups)], [(stats_VLk, ["other", *groups[1:]])])
-
-
-# -- draws ---------------------------------------------------------------------------------------
 
 
 def test_one_recording_gives_no_width_and_none_is_an_error() -> None:

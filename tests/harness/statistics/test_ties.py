@@ -57,7 +57,7 @@ def test_the_chance_of_being_best_is_the_share_of_draws(name: str) -> None:
     found = ties.standings(metric, [[(stats, GROUPS)] for stats in made], draws=300, seed=3)
     weights_BG = np.concatenate(list(bootstrap.weights(len(GROUPS), 300, 3))).astype(int)
     in_order = [bootstrap.by_group(metric, stats, GROUPS)[1] for stats in made]
-    p_BS = np.stack([metric.score(metric.weighted(s, weights_BG)).mean(axis=1) for s in in_order], axis=1)
+    p_BS = np.stack([metric.scorer(s)(weights_BG).mean(axis=1) for s in in_order], axis=1)
     assert [one.best for one in found] == pytest.approx(np.bincount(p_BS.argmax(axis=1), minlength=4) / 300)
 
 

@@ -42,7 +42,7 @@ def test_draws_made_one_by_one(name: str) -> None:
     in_order = [bootstrap.by_group(metric, *folds[0])[1] for folds in given]
     drawn = []
     for weights_G, picks_S in zip(weights_BG, picks_BS, strict=True):
-        of_runs = np.array([metric.score(metric.weighted(s, weights_G[None]))[0].mean() for s in in_order])
+        of_runs = np.array([metric.scorer(s)(weights_G[None])[0].mean() for s in in_order])
         drawn.append(of_runs.mean() + np.sqrt(3 / 2) * (of_runs[picks_S].mean() - of_runs.mean()))
     of_runs = [metric.score(metric.merge(s)).mean() for s in in_order]
     assert found.p.value == pytest.approx(np.mean(of_runs), abs=1e-12)
