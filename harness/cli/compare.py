@@ -124,7 +124,7 @@ def _show(first: Compared, other: Compared, difference: Difference, corrected: S
         show_edge=False,
     )
     p_titles = ("p", "Holm") if corrected else ("p",)
-    for title in ("", "first", "other", "other - first", f"{100 * difference.level:g} % interval", *p_titles):
+    for title in ("", "first", "other", "other-first", f"{100 * difference.level:g} % interval", *p_titles):
         table.add_column(Text(title), justify="right" if title else "left", no_wrap=True)
     for i, (label, one) in enumerate([*zip(row["labels"], difference.labels, strict=True), ("P", difference.p)]):
         scores = [compared.scores["P" if one is difference.p else label] for compared in (first, other)]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import finished_runs
 import pytest
 from click.testing import CliRunner, Result
 from finished_runs import write_run
@@ -54,7 +55,10 @@ def test_a_table_per_run_against_the_first(make_run: MakeRun):
 
 def test_nothing_is_cut_off_in_a_terminal_of_80_columns(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("COLUMNS", "80")
-    done = compared(make_run(skill=0.1), make_run(run="r2", skill=0.9), make_run(run="r3", skill=0.5))
+    monkeypatch.setitem(finished_runs.LABELS, "pearson", ("Determination", "Empathic Pain"))  # the longest there are
+    runs = [make_run(task="emi", metric="pearson", run=f"r{i}", skill=skill) for i, skill in enumerate((0.1, 0.9, 0.5))]
+    done = compared(*runs)
+    assert "Determination" in done.stdout
     assert "Holm" in done.stdout
     assert "…" not in done.stdout
 
