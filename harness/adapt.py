@@ -122,8 +122,8 @@ def fine_tune(context: Context, split: Split, modality: str) -> Entry:
     assert encoder.module is not None
     view = context.view()
     train_part = (*split.train, *context.extra_videos("adapt"))
-    learn = samples_of(encoder, train_part, view, context.targets(train_part))
-    inner = samples_of(encoder, split.inner, view, context.targets(split.inner))
+    learn = samples_of(encoder, train_part, view, context.targets(train_part), context.squares)
+    inner = samples_of(encoder, split.inner, view, context.targets(split.inner), context.squares)
     if not len(learn) or not len(inner):
         raise HarnessError(
             f"adapt {modality}: no labelled samples in {'train' if not len(learn) else 'inner'} of {split.name}"

@@ -85,8 +85,8 @@ def _varied(image: Image, one: Variation) -> Image:
         image = _resized(image, one.crop)
     rows = np.clip(np.arange(size) + one.move[0], 0, size - 1)
     columns = np.clip(np.arange(size) + one.move[1], 0, size - 1)
-    out = np.empty_like(image)
-    out[:] = np.clip(image[rows][:, columns] * one.gain + one.lift, 0, 255)
+    lit = np.clip(np.arange(256) * one.gain + one.lift, 0, 255).astype(np.uint8)  # of each value a pixel may have
+    out: Image = lit[image[rows][:, columns]]
     if (one.contrast, one.saturation) != (1.0, 1.0):
         out = _coloured(out, one)
     if one.erased is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
+from harness.pixels import Squares
 from harness.progress import Progress
 from harness.resolve import Plan
 from harness.resources import Resources
@@ -54,6 +55,7 @@ class Context:
     place: Place = Place()
     choices: list[dict[str, Any]] = field(default_factory=list)
     extra: tuple[ExtraData, ...] = ()
+    squares: Squares = field(default_factory=Squares, init=False, repr=False)
     _extra_of: dict[str, ExtraData] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:

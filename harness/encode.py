@@ -16,7 +16,7 @@ import numpy as np
 
 from harness.ahead import ahead, to_device
 from harness.context import Context, Place
-from harness.pixels import normalised, squares
+from harness.pixels import Squares, normalised
 from harness.plugins import files_hash
 from harness.store import Tensors
 from harness.types import AudioInput, Encoder, ImageInput, Video, View
@@ -41,11 +41,12 @@ def encode(context: Context, adapted: Adapted, videos: Sequence[Video]) -> dict[
     if missing:
         encoder = build()
         title = f"encode {adapted.modality}: {len(missing)} videos"
-        for video, media in context.progress(_ahead(missing, encoder, view), title, total=len(missing)):
+        coming = _ahead(missing, encoder, view, context.squares)
+        for video, media in context.progress(coming, title, total=len(missing)):
             context.store.stage("encode", parts[video.key], partial(tokens, encoder, media, context.place))
 
     def again(video: Video) -> Tensors:
-        return tokens(build(), media_of(build(), video, view), context.place)
+        return tokens(build(), media_of(build(), video, view, context.squares), context.place)
 
     return {video.key: context.store.stage("encode", parts[video.key], partial(again, video)) for video in videos}
 
@@ -61,28 +62,34 @@ def encode_parts(context: Context, adapted: Adapted, video: Video) -> dict[str, 
     }
 
 
-def media_of(encoder: Encoder, video: Video, view: View) -> Iterator[dict[str, Any]]:
+def media_of(
+    encoder: Encoder, video: Video, view: View, squares: Squares | None = None
+) -> Iterator[dict[str, Any]]:
     """Decoded media of one video in the form `encoder` wants, piece by piece; no device is touched here.
 
     Images come `PIECE` at a time (at least one piece, be it empty), sound and words in one piece.
     """
-    return (decode() for decode in pieces_of(encoder, video, view))
+    return (decode() for decode in pieces_of(encoder, video, view, squares or Squares()))
 
 
-def pieces_of(encoder: Encoder, video: Video, view: View) -> Iterator[Callable[[], dict[str, Any]]]:
+def pieces_of(
+    encoder: Encoder, video: Video, view: View, squares: Squares
+) -> Iterator[Callable[[], dict[str, Any]]]:
     """What decodes the pieces of `media_of`; each may be called in a thread of its own."""
     if isinstance(encoder.input, ImageInput):
         frames_N = np.flatnonzero(video.face_F)
         for at in range(0, max(1, len(frames_N)), PIECE):
-            yield partial(_images, encoder.input, video, view, frames_N[at : at + PIECE])
+            yield partial(_images, encoder.input, video, view, frames_N[at : at + PIECE], squares)
     elif isinstance(encoder.input, AudioInput):
         yield partial(_sound, encoder.input, video, view)
     else:
         yield partial(_words, video, view)
 
 
-def _images(spec: ImageInput, video: Video, view: View, frames_N: Any) -> dict[str, Any]:
-    return {"images": squares(view.images(video, frames_N.tolist()), spec), "frames": frames_N}
+def _images(spec: ImageInput, video: Video, view: View, frames_N: Any, squares: Squares) -> dict[str, Any]:
+    found = squares.of(view, spec, video, frames_N.tolist())
+    images_NHWC = np.stack(found) if found else np.zeros((0, spec.size, spec.size, 3), np.uint8)
+    return {"images": images_NHWC, "frames": frames_N}
 
 
 def _sound(spec: AudioInput, video: Video, view: View) -> dict[str, Any]:
@@ -129,7 +136,7 @@ def _batches(encoder: Encoder, media: Mapping[str, Any], device: str) -> Iterato
 
 
 def _ahead(
-    videos: Sequence[Video], encoder: Encoder, view: View
+    videos: Sequence[Video], encoder: Encoder, view: View, squares: Squares
 ) -> Iterator[tuple[Video, Iterator[Mapping[str, Any]]]]:
     """Each video and its media, to be taken in order; the next pieces are decoded in threads meanwhile."""
     import torch
@@ -137,6 +144,7 @@ def _ahead(
     def numbered(i: int, decode: Callable[[], dict[str, Any]]) -> tuple[int, dict[str, Any]]:
         return i, decode()
 
-    tasks = (partial(numbered, i, piece) for i, video in enumerate(videos) for piece in pieces_of(encoder, video, view))
+    pieces = ((i, piece) for i, video in enumerate(videos) for piece in pieces_of(encoder, video, view, squares))
+    tasks = (partial(numbered, i, piece) for i, piece in pieces)
     for i, of_video in groupby(ahead(tasks, torch.get_num_threads()), key=itemgetter(0)):
         yield videos[i], (piece for _, piece in of_video)

@@ -5,18 +5,55 @@ Shapes: B batch, C H W image planes; uint8 images are B H W 3.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.ahead import to_device
-from harness.types import Image, ImageInput
+from harness.types import Image, ImageInput, Video, View
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+KEPT_BYTES = 2 << 30  # squares kept between epochs, stages and splits
+
+
+class Squares:
+    """Faces as squares, each decoded once as long as they fit into `KEPT_BYTES`; then the oldest are let go.
+
+    Fine-tuning sees a frame many times, encoding and the next split see it again. Threads may share one.
+    """
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[ImageInput, str, int], Image] = OrderedDict()
+        self._bytes = 0
+        self._lock = Lock()
+
+    def of(self, view: View, spec: ImageInput, video: Video, frames: Sequence[int]) -> list[Image]:
+        """These frames of a video, each uint8 `size x size x 3`; not to be written to."""
+        with self._lock:
+            places = {frame: (spec, video.key, frame) for frame in frames}
+            found = {frame: self._kept[place] for frame, place in places.items() if place in self._kept}
+        missing = [frame for frame in places if frame not in found]
+        if missing:
+            new = dict(zip(missing, squares(view.images(video, missing), spec), strict=True))
+            found |= new
+            with self._lock:
+                self._keep(spec, video.key, new)
+        return [found[frame] for frame in frames]
+
+    def _keep(self, spec: ImageInput, video: str, new: dict[int, Image]) -> None:
+        for frame, square in new.items():
+            if (spec, video, frame) not in self._kept:
+                self._kept[spec, video, frame] = square
+                self._bytes += square.nbytes
+        while self._bytes > KEPT_BYTES:
+            self._bytes -= self._kept.popitem(last=False)[1].nbytes
 
 
 def squares(images: Sequence[Image], spec: ImageInput, pool: ThreadPoolExecutor | None = None) -> Image:

@@ -7,9 +7,7 @@ Shapes: N samples, B batch, L labels, R judged rows of a video.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,14 +15,12 @@ from numpy.typing import NDArray
 
 from harness import augment
 from harness.ahead import to_device
-from harness.pixels import normalised, squares
+from harness.pixels import Squares, normalised
 from harness.types import AudioInput, Encoder, Floats, Image, ImageInput, Recipe, Video, View
 from harness.windows import windows
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-CACHED_BYTES = 2 << 30  # decoded images kept between epochs
 
 
 class Samples:
@@ -52,20 +48,33 @@ class Samples:
         return len(self.target_NL)
 
 
-def samples_of(encoder: Encoder, videos: Sequence[Video], view: View, targets: Mapping[str, Floats]) -> Samples:
-    """Every labelled sample of these videos in the form `encoder` takes."""
+def samples_of(
+    encoder: Encoder,
+    videos: Sequence[Video],
+    view: View,
+    targets: Mapping[str, Floats],
+    squares: Squares | None = None,
+) -> Samples:
+    """Every labelled sample of these videos in the form `encoder` takes; `squares` are shared with other stages."""
     if isinstance(encoder.input, ImageInput):
-        return Frames(encoder.input, videos, view, targets)
+        return Frames(encoder.input, videos, view, targets, squares)
     if isinstance(encoder.input, AudioInput):
         return Windows(encoder.input, videos, view, targets)
     return Texts(videos, view, targets)
 
 
 class Frames(Samples):
-    """Every frame with a face and a label; decoded squares are kept up to `CACHED_BYTES`."""
+    """Every frame with a face and a label; `squares` keeps what was decoded."""
 
-    def __init__(self, spec: ImageInput, videos: Sequence[Video], view: View, targets: Mapping[str, Floats]) -> None:
-        self.spec, self.view, self.videos = spec, view, tuple(videos)
+    def __init__(
+        self,
+        spec: ImageInput,
+        videos: Sequence[Video],
+        view: View,
+        targets: Mapping[str, Floats],
+        squares: Squares | None = None,
+    ) -> None:
+        self.spec, self.view, self.videos, self.squares = spec, view, tuple(videos), squares or Squares()
         rows, frames, owners = [np.zeros((0, 0), np.float32)], [], []
         for owner, video in enumerate(self.videos):
             target_FL = _per_frame(targets[video.key], video)
@@ -76,8 +85,6 @@ class Frames(Samples):
         self.frame_N = np.concatenate(frames) if frames else np.zeros(0, int)
         self.owner_N = np.concatenate(owners) if owners else np.zeros(0, int)
         self.target_NL = np.concatenate(rows[1:] or rows)
-        self._cache: OrderedDict[tuple[int, int], Image] = OrderedDict()
-        self._lock = Lock()
 
     def draw(self, count: int, rng: np.random.Generator, recipe: Recipe) -> list[augment.Variation] | None:
         return [augment.draw(rng, self.spec.size, recipe) for _ in range(count)] if recipe.augment else None
@@ -102,19 +109,13 @@ class Frames(Samples):
         return owner, int(at[0]) if len(at) else frame
 
     def _squares(self, places: Sequence[tuple[int, int]]) -> list[Image]:
-        with self._lock:
-            found = {place: self._cache[place] for place in places if place in self._cache}
-        missing: dict[int, list[int]] = {}
+        frames: dict[int, list[int]] = {}
         for owner, frame in dict.fromkeys(places):
-            if (owner, frame) not in found:
-                missing.setdefault(owner, []).append(frame)
-        for owner, frames in missing.items():
-            images = squares(self.view.images(self.videos[owner], frames), self.spec)
-            found.update(zip(((owner, frame) for frame in frames), images, strict=True))
-        with self._lock:
-            self._cache.update(found)
-            while len(self._cache) * 3 * self.spec.size**2 > CACHED_BYTES:
-                self._cache.popitem(last=False)
+            frames.setdefault(owner, []).append(frame)
+        found: dict[tuple[int, int], Image] = {}
+        for owner, some in frames.items():
+            squares = self.squares.of(self.view, self.spec, self.videos[owner], some)
+            found.update(zip(((owner, frame) for frame in some), squares, strict=True))
         return [found[place] for place in places]
 
 

@@ -64,7 +64,7 @@ def optimiser(modules: Iterable[nn.Module], recipe: Recipe) -> Any:
         parameters = [p for p in module.parameters() if p.requires_grad]
         groups.append({"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay})
         groups.append({"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0})
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=recipe.lr)
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=recipe.lr, fused=True)
 
 
 def schedule(step: int, steps: int, recipe: Recipe) -> float:

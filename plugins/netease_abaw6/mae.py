@@ -64,6 +64,7 @@ def mae_vit(
     pretrain_batch: int = 4096,
     pretrain_lr: float = 1.5e-4,
     pretrain_warmup: int = 40,
+    pretrain_crop: float = 0.2,
     decoder_width: int = 512,
     decoder_depth: int = 8,
     decoder_heads: int = 16,
@@ -74,7 +75,8 @@ def mae_vit(
     `weights` is a checkpoint's path (see `mae_checkpoints`), a hub file or URL with its hash (see `harness.weights`),
     "random" (asked for by name only), or "data:NAME":
     pre-train on the unlabelled images of data set NAME, once, as a stage of the store; the `pretrain_` and `decoder_`
-    options say how and are ignored otherwise. `pretrain_lr` is per 256 images, `pretrain_warmup` counts epochs.
+    options say how and are ignored otherwise. `pretrain_lr` is per 256 images, `pretrain_warmup` counts epochs,
+    `pretrain_crop` is the least share of an image's area that a crop shows.
     `pool`: "avg" is the mean of the patch tokens, normalised; "token" the class token; "tokens" keeps where things are:
     every patch token normalised and narrowed to `narrow` numbers, then one fully connected layer over all of them
     ("a fully connected layer to the end of the encoder", paper 3.1). The layer starts at random and is fine-tuned.
@@ -107,6 +109,7 @@ def mae_vit(
             batch=pretrain_batch,
             base_lr=pretrain_lr,
             warmup_epochs=pretrain_warmup,
+            smallest_crop=pretrain_crop,
             decoder_width=decoder_width,
             decoder_depth=decoder_depth,
             decoder_heads=decoder_heads,

@@ -59,7 +59,7 @@ class Training:
             self.model.compile()
         self._forward = _spread(self.model, ranks, engine)
         self.optimiser = torch.optim.AdamW(
-            groups(self.model, recipe.weight_decay), lr=0.0, betas=(recipe.beta1, recipe.beta2)
+            groups(self.model, recipe.weight_decay), lr=0.0, betas=(recipe.beta1, recipe.beta2), fused=True
         )
 
     def run(self, parts: Iterator[Part]) -> Iterator[int]:

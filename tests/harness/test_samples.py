@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from harness import samples as samples_module
+from harness import pixels as pixels_module
 from harness.augment import Variation, augmented
+from harness.pixels import Squares
 from harness.samples import Frames, Texts, Windows, samples_of
 from harness.types import Audio, AudioInput, ImageInput, Recipe, SceneFrame, TextInput, Video
 
@@ -73,8 +74,16 @@ def test_an_image_is_decoded_once(monkeypatch: pytest.MonkeyPatch):
     assert sorted(view.decoded) == [("train/a", 1), ("train/a", 3)]
 
 
+def test_what_is_decoded_is_shared_by_all_who_take_the_same_squares():
+    view, a, squares = View(), video("a", [True] * 3), Squares()
+    targets = {a.key: np.ones((3, 1), np.float32)}
+    one, other = (Frames(IMAGE, [a], view, targets, squares) for _ in range(2))
+    assert torch.equal(one.load([0, 2], "cpu"), other.load([0, 2], "cpu"))
+    assert sorted(view.decoded) == [("train/a", 0), ("train/a", 2)]
+
+
 def test_the_cache_is_bounded(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(samples_module, "CACHED_BYTES", 2 * 3 * 16)
+    monkeypatch.setattr(pixels_module, "KEPT_BYTES", 2 * 3 * 16)
     view, a = View(), video("a", [True] * 5)
     found = Frames(IMAGE, [a], view, {a.key: np.ones((5, 1), np.float32)})
     assert found.load([0, 1, 2, 3, 4], "cpu")[:, 0, 0, 0].tolist() == pytest.approx(
