@@ -11,14 +11,14 @@ Shapes: G groups (raw recordings), B draws, L labels, j sums per label, M = L + 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations_with_replacement
+from itertools import combinations, combinations_with_replacement
 
 import numpy as np
 
 from harness.metrics import Float64s, Metric, Stats
 from harness.moments import MEANS
 
-FEW_SUMS = 12  # sums per label up to which adding up their products is quicker than influences
+FEW_SUMS = 12  # sums, per label or of all labels, up to which adding up their products is quicker than influences
 
 
 def sums_of(metric: Metric, stats_GLk: Stats) -> Float64s:
@@ -95,35 +95,46 @@ class Influences:
         self.first_q, self.other_q = (np.array([pair[side] for pair in pairs], dtype=int) for side in (0, 1))
         self.times_q = np.where(self.first_q == self.other_q, 1.0, 2.0)
         products_GLq = self.sums_GLj[..., self.first_q] * self.sums_GLj[..., self.other_q]
+        self.few = self.labels * j <= FEW_SUMS
+        both = combinations(range(self.labels * j), 2) if self.few else ()
+        beside = [pair for pair in both if pair[0] // j != pair[1] // j]
+        self.left_x, self.right_x = (np.array([pair[side] for pair in beside], dtype=int) for side in (0, 1))
+        products_Gx = self.flat_GJ[:, self.left_x] * self.flat_GJ[:, self.right_x]  # of two labels
         # sums and their products are added up in one matrix product
-        self.columns_GC = np.concatenate([self.flat_GJ, products_GLq.reshape(groups, -1)], axis=1)
+        self.columns_GC = np.concatenate([self.flat_GJ, products_GLq.reshape(groups, -1), products_Gx], axis=1)
+        self.ends = [self.labels * j, self.labels * (j + len(pairs))]
 
     def influence(self) -> Float64s:
         """influence_GM of each recording on every label's score and on P, as measured."""
-        gradient_1Lj, _ = self._gradient(np.ones((1, len(self.flat_GJ))))
+        gradient_1Lj, *_ = self._gradient(np.ones((1, len(self.flat_GJ))))
         of_GL = (self.sums_GLj * gradient_1Lj[0]).sum(axis=-1)
         return np.column_stack([of_GL, of_GL.mean(axis=1)])
 
     def variance(self, weights_BG: Float64s) -> Float64s:
         """variance_BM of scores whose recording g was drawn `weights_BG[b, g]` times: squared influences, added up."""
-        gradient_BLj, products_BLq = self._gradient(weights_BG)
+        gradient_BLj, products_BLq, products_Bx = self._gradient(weights_BG)
+        gradient_BJ = gradient_BLj.reshape(len(gradient_BLj), -1)
         if len(self.times_q):
             factors_BLq = gradient_BLj[..., self.first_q] * gradient_BLj[..., self.other_q] * self.times_q
             of_BL = np.clip(np.einsum("blq,blq->bl", products_BLq, factors_BLq), 0.0, None)
         else:
             influences = (gradient_BLj[:, i] @ self.sums_GLj[:, i].T for i in range(self.labels))
             of_BL = np.stack([_weighted_squares(weights_BG, of_BG) for of_BG in influences], axis=-1)
-        on_p_BG = gradient_BLj.reshape(len(gradient_BLj), -1) @ self.flat_GJ.T
-        return np.column_stack([of_BL, _weighted_squares(weights_BG, on_p_BG) / self.labels**2])
+        if self.few:
+            shared_B = np.einsum("bx,bx->b", products_Bx, gradient_BJ[:, self.left_x] * gradient_BJ[:, self.right_x])
+            of_all_B = np.clip(of_BL.sum(axis=1) + 2 * shared_B, 0.0, None)
+        else:
+            of_all_B = _weighted_squares(weights_BG, gradient_BJ @ self.flat_GJ.T)
+        return np.column_stack([of_BL, of_all_B / self.labels**2])
 
-    def _gradient(self, weights_BG: Float64s) -> tuple[Float64s, Float64s]:
-        """gradient_BLj of the sum of scores at the sums of each draw, and the added products_BLq."""
-        added_BC = weights_BG @ self.columns_GC
-        total_BLj = added_BC[:, : self.flat_GJ.shape[1]].reshape(len(added_BC), *self.sums_GLj.shape[1:])
-        each = np.split(total_BLj, len(self.shares), axis=-1)
+    def _gradient(self, weights_BG: Float64s) -> tuple[Float64s, Float64s, Float64s]:
+        """gradient_BLj of the sum of scores at the sums of each draw; added products_BLq of a label's sums, products_Bx
+        of two labels'.
+        """
+        total_BJ, products_BQ, products_Bx = np.split(weights_BG @ self.columns_GC, self.ends, axis=1)
+        each = np.split(total_BJ.reshape(len(total_BJ), *self.sums_GLj.shape[1:]), len(self.shares), axis=-1)
         parts = [share * gradient_of(self.metric, own_BLj) for share, own_BLj in zip(self.shares, each, strict=True)]
-        products_BLq = added_BC[:, self.flat_GJ.shape[1] :].reshape(len(added_BC), self.labels, -1)
-        return np.concatenate(parts, axis=-1), products_BLq
+        return np.concatenate(parts, axis=-1), products_BQ.reshape(len(total_BJ), self.labels, -1), products_Bx
 
 
 def _weighted_squares(weights_BG: Float64s, of_BG: Float64s) -> Float64s:
