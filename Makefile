@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 MADE := $(VENV)/.made
 RUN_ENV := $(VENV)/.run-ready
 DEV_ENV := $(VENV)/.dev-ready
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8
+PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 ARGS ?=
 
 .DELETE_ON_ERROR:
@@ -16,10 +17,10 @@ run: $(RUN_ENV)
 	$(BIN)/harness run --plugin netease_abaw6 --task expr $(ARGS)
 
 test: $(DEV_ENV)
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 slow: $(DEV_ENV)
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	$(PYTEST) -m slow $(ARGS)
 
 lint: $(DEV_ENV)
 	$(BIN)/ruff check .
