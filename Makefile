@@ -6,8 +6,7 @@ BIN := $(VENV)/bin
 MADE := $(VENV)/.made
 RUN_ENV := $(VENV)/.run-ready
 DEV_ENV := $(VENV)/.dev-ready
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8
-PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 ARGS ?=
 
 .DELETE_ON_ERROR:
@@ -17,10 +16,10 @@ run: $(RUN_ENV)
 	$(BIN)/harness run --plugin netease_abaw6 --task expr $(ARGS)
 
 test: $(DEV_ENV)
-	$(PYTEST) $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 $(ARGS)
 
 slow: $(DEV_ENV)
-	$(PYTEST) -m slow $(ARGS)
+	$(BIN)/python -m pytest -m slow $(ARGS)
 
 lint: $(DEV_ENV)
 	$(BIN)/ruff check .
