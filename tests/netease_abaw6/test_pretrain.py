@@ -137,7 +137,7 @@ def test_the_rate_follows_the_recipe_by_step() -> None:
 def test_a_collection_in_memory_is_trained_on_by_the_plain_loop(files: list[Path]) -> None:
     """Recorded rows depend on this path: to the last bit the loop written out here."""
     model = build(TINY, 5).train()
-    optimiser = torch.optim.AdamW(groups(model, 0.05), lr=0.0, betas=(0.9, 0.95))
+    optimiser = torch.optim.AdamW(groups(model, 0.05), lr=0.0, betas=(0.9, 0.95), fused=True)
     images = Collection(files, 37, silent)
     for epoch in range(4):
         generator = torch.Generator().manual_seed(5 * 1_000_003 + epoch)
