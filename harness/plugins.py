@@ -219,7 +219,7 @@ def _closure(start: str) -> set[str]:
                     continue
                 todo += [source]
                 if package != "harness":
-                    todo += [f"{source}.{a.name}" for a in node.names if _is_module(f"{source}.{a.name}")]
+                    todo += [f"{source}.{a.name}" for a in node.names if _is_module(source, a.name)]
     return seen
 
 
@@ -229,8 +229,11 @@ def _absolute(node: ast.ImportFrom, folder: str) -> str:
     return importlib.util.resolve_name("." * node.level + module, folder) if node.level and folder else module
 
 
-def _is_module(name: str) -> bool:
+def _is_module(package: str, name: str) -> bool:
+    """Whether `package` is one that holds a module `name`. Asking a plain module would import it, with all it needs."""
     try:
-        return importlib.util.find_spec(name) is not None
+        spec = importlib.util.find_spec(package)
+        inside = spec is not None and spec.submodule_search_locations is not None
+        return inside and importlib.util.find_spec(f"{package}.{name}") is not None
     except ModuleNotFoundError:
         return False
