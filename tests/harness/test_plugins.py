@@ -217,6 +217,9 @@ SOURCES = {
 }  # fmt: skip
 
 
+LAZY = "def factory():\n    from {p}.heavy import thing\n\n    return thing\n"
+
+
 def hash_now(name: str) -> str:
     for imported in [m for m in sys.modules if m.partition(".")[0] == name]:
         del sys.modules[imported]
@@ -244,6 +247,14 @@ def test_an_edited_file_changes_the_hash_of_who_imports_it(package, file: str, c
     assert hash_now(name) == before
     package(name, {file: sources[file] + "\n# edited\n"})
     assert (hash_now(name) != before) == counts
+
+
+def test_what_a_plugin_imports_is_read_and_not_run(package):
+    heavy = "raise RuntimeError('run')\nthing = 1\n"
+    package("lazy_", {"__init__.py": "", "plugin.py": LAZY.format(p="lazy_"), "heavy.py": heavy})
+    before = hash_now("lazy_")
+    package("lazy_", {"heavy.py": heavy + "# edited\n"})
+    assert hash_now("lazy_") != before
 
 
 def test_a_partial_has_the_hash_of_its_function():
