@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judged_rows import EXACT, binary, ccc_by_hand, pieces
+from numpy.typing import NDArray
 
 from harness import metrics
+
+Array = NDArray[Any]
+
+
+def some_unlabelled(name: str, seed: int, offset: float, rng: np.random.Generator, rows: int) -> tuple[Array, Array]:
+    """Predictions and targets of 5 labels as the metric wants them, a tenth of the targets unknown."""
+    pred_RL, target_RL = binary(seed, rows)
+    if name != "f1":
+        pred_RL, target_RL = offset + rng.normal(size=(rows, 5)), offset + rng.normal(size=(rows, 5))
+    target_RL[rng.random((rows, 5)) < 0.1] = np.nan
+    return pred_RL, target_RL
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**16), st.integers(1, 12), st.sampled_from(sorted(metrics.METRICS)), st.sampled_from([0.0, 1e6]))
 def test_shards_merged_in_any_order_and_nesting_score_the_same(seed: int, count: int, name: str, offset: float) -> None:
     metric, rng = metrics.get(name), np.random.default_rng(seed)
-    pred_RL, target_RL = binary(seed, rows=60)
-    if name != "f1":
-        pred_RL, target_RL = offset + rng.normal(size=(60, 5)), offset + rng.normal(size=(60, 5))
-    target_RL[rng.random((60, 5)) < 0.1] = np.nan
+    pred_RL, target_RL = some_unlabelled(name, seed, offset, rng, rows=60)
     whole = metric.score(metric.stats(pred_RL, target_RL))
     stats_VLk = pieces(metric, pred_RL, target_RL, count, seed)[rng.permutation(count)]
     cut = int(rng.integers(0, count + 1))
@@ -32,10 +43,7 @@ def test_shards_merged_in_any_order_and_nesting_score_the_same(seed: int, count:
 def test_shards_merged_in_any_order_give_the_same_statistics(seed: int, count: int, name: str, offset: float) -> None:
     """Two at a time, any two next, as shards that come when they are done: counts exactly, moments to 1e-9."""
     metric, rng = metrics.get(name), np.random.default_rng(seed)
-    pred_RL, target_RL = binary(seed, rows=80)
-    if name != "f1":
-        pred_RL, target_RL = offset + rng.normal(size=(80, 5)), offset + rng.normal(size=(80, 5))
-    target_RL[rng.random((80, 5)) < 0.1] = np.nan
+    pred_RL, target_RL = some_unlabelled(name, seed, offset, rng, rows=80)
     waiting = list(pieces(metric, pred_RL, target_RL, count, seed))
     while len(waiting) > 1:
         one, other = (waiting.pop(int(rng.integers(len(waiting)))) for _ in range(2))
