@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -83,15 +82,13 @@ def _varied(image: Image, one: Variation) -> Image:
         image = image[:, ::-1]
     if one.crop != WHOLE:
         image = _resized(image, one.crop)
-    rows = np.clip(np.arange(size) + one.move[0], 0, size - 1)
-    columns = np.clip(np.arange(size) + one.move[1], 0, size - 1)
     lit = np.clip(np.arange(256) * one.gain + one.lift, 0, 255).astype(np.uint8)  # of each value a pixel may have
-    out: Image = lit[image[rows][:, columns]]
+    out: Image = np.take(lit, _moved(image, *one.move))
     if (one.contrast, one.saturation) != (1.0, 1.0):
         out = _coloured(out, one)
     if one.erased is not None:
         top, left, height, width = (round(share * size) for share in one.erased)
-        out[top : top + height, left : left + width] = out.mean(axis=(0, 1))
+        out[top : top + height, left : left + width] = out.reshape(-1, 3).mean(axis=0)
     return out
 
 
@@ -131,11 +128,18 @@ def _resized(image: Image, crop: Rectangle) -> Image:
     return np.asarray(whole.resize((size, size), Pillow.Resampling.BILINEAR, box=box))
 
 
-def _coloured(image: Image, one: Variation) -> Image:
-    import torch
-    from torchvision.transforms.v2 import functional
+def _moved(image: Image, down: int, right: int) -> Image:
+    """The view that begins `down` and `right` pixels further; beyond the image its edge repeats."""
+    if (down, right) == (0, 0):
+        return image
+    size = image.shape[0]
+    ahead = ((max(0, -down), max(0, down)), (max(0, -right), max(0, right)), (0, 0))
+    return np.pad(image, ahead, mode="edge")[max(0, down) :, max(0, right) :][:size, :size]
 
-    image_CHW: Any = torch.from_numpy(image).permute(2, 0, 1)
-    image_CHW = functional.adjust_contrast(image_CHW, one.contrast)
-    image_CHW = functional.adjust_saturation(image_CHW, one.saturation)
-    return np.ascontiguousarray(image_CHW.permute(1, 2, 0).numpy())
+
+def _coloured(image: Image, one: Variation) -> Image:
+    from PIL import Image as Pillow
+    from PIL import ImageEnhance
+
+    picture = ImageEnhance.Contrast(Pillow.fromarray(image)).enhance(one.contrast)
+    return np.array(ImageEnhance.Color(picture).enhance(one.saturation))

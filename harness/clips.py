@@ -36,8 +36,8 @@ class Track:
 class Batch:
     """B clips: tokens_BND and mask_BN per modality, and the unpadded frames as valid_BT and as places row_R in B x T.
 
-    On the processor: each clip's track, first frame and number of frames. `video_B` counts the videos of the batch,
-    `first_V` is the first clip of each.
+    Always on the processor: each clip's track, first frame and number of frames, `first_V`, the first clip of each of
+    the batch's videos, which `video_B` counts, and target_BTL (what is labelled is asked there).
     """
 
     tokens: Mapping[str, Tensor]
@@ -45,7 +45,7 @@ class Batch:
     valid_BT: Tensor
     row_R: Tensor
     video_B: Tensor
-    first_V: Tensor
+    first_V: NDArray[np.int64]
     owner_B: NDArray[np.int64]
     start_B: NDArray[np.int64]
     frames_B: NDArray[np.int64]
@@ -67,8 +67,6 @@ class Batch:
             valid_BT=change(self.valid_BT),
             row_R=change(self.row_R),
             video_B=change(self.video_B),
-            first_V=change(self.first_V),
-            target_BTL=change(self.target_BTL) if self.target_BTL is not None else None,
         )
 
 
@@ -200,7 +198,7 @@ def assemble(tracks: Sequence[Track], cuts: Sequence[Cut]) -> Batch:
         valid_BT,
         row_R=valid_BT.flatten().nonzero()[:, 0],
         video_B=torch.from_numpy(video_B),
-        first_V=torch.from_numpy(first_V),
+        first_V=first_V,
         owner_B=owner_B,
         start_B=np.array([a for _, a, _ in cuts]),
         frames_B=np.array([b - a for _, a, b in cuts]),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.ahead import ahead, to_device
+from harness.ahead import ahead, to_device, to_fetch
 from harness.context import Context, Place
 from harness.pixels import Squares, normalised
 from harness.plugins import files_hash
@@ -41,7 +41,7 @@ def encode(context: Context, adapted: Adapted, videos: Sequence[Video]) -> dict[
     if missing:
         encoder = build()
         title = f"encode {adapted.modality}: {len(missing)} videos"
-        coming = _ahead(missing, encoder, view, context.squares)
+        coming = media_ahead(missing, encoder, view, context.place.device, context.squares)
         for video, media in context.progress(coming, title, total=len(missing)):
             context.store.stage("encode", parts[video.key], partial(tokens, encoder, media, context.place))
 
@@ -135,16 +135,24 @@ def _batches(encoder: Encoder, media: Mapping[str, Any], device: str) -> Iterato
         yield media["texts"]
 
 
-def _ahead(
-    videos: Sequence[Video], encoder: Encoder, view: View, squares: Squares
+def media_ahead(
+    videos: Sequence[Video], encoder: Encoder, view: View, device: str, squares: Squares
 ) -> Iterator[tuple[Video, Iterator[Mapping[str, Any]]]]:
-    """Each video and its media, to be taken in order; the next pieces are decoded in threads meanwhile."""
+    """Each video and its media, to be taken in order; the next pieces are decoded in threads meanwhile, and laid where
+    `device` can fetch them while it computes.
+    """
     import torch
 
-    def numbered(i: int, decode: Callable[[], dict[str, Any]]) -> tuple[int, dict[str, Any]]:
-        return i, decode()
+    def piece_of(i: int, decode: Callable[[], dict[str, Any]]) -> tuple[int, dict[str, Any]]:
+        piece = decode()
+        if "images" in piece:
+            piece["images"] = to_fetch(torch.from_numpy(piece["images"]), device)
+        return i, piece
 
-    pieces = ((i, piece) for i, video in enumerate(videos) for piece in pieces_of(encoder, video, view, squares))
-    tasks = (partial(numbered, i, piece) for i, piece in pieces)
+    tasks = (
+        partial(piece_of, i, decode)
+        for i, video in enumerate(videos)
+        for decode in pieces_of(encoder, video, view, squares)
+    )
     for i, of_video in groupby(ahead(tasks, torch.get_num_threads()), key=itemgetter(0)):
         yield videos[i], (piece for _, piece in of_video)

@@ -155,16 +155,18 @@ def _train(
     return best
 
 
-def rows(task: TaskSpec, place: Place, module: nn.Module, batch: Batch) -> tuple[Tensor, Any]:
-    """Logits and targets of judged rows: each unpadded frame, or the mean over a video's unpadded frames."""
+def rows(task: TaskSpec, place: Place, module: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Logits of judged rows (each unpadded frame, or the mean over a video's), and on the processor their targets."""
+    import torch
+
     with place.autocast():
         logits_BTL = module(batch.tokens, batch.mask)
-    target_BTL = batch.target_BTL
+    assert batch.target_BTL is not None
     if task.level == "frame":
-        target_RL = target_BTL.flatten(0, 1)[batch.row_R] if target_BTL is not None else None
-        return logits_BTL.flatten(0, 1)[batch.row_R], target_RL
+        valid_BT = torch.arange(logits_BTL.shape[1]) < torch.from_numpy(batch.frames_B).unsqueeze(1)
+        return logits_BTL.flatten(0, 1)[batch.row_R], batch.target_BTL[valid_BT]
     sums_VL, counts_V = _pooled(logits_BTL.float(), batch.valid_BT.float(), batch.video_B, len(batch.first_V))
-    return sums_VL / counts_V.unsqueeze(1), target_BTL[batch.first_V, 0] if target_BTL is not None else None
+    return sums_VL / counts_V.unsqueeze(1), batch.target_BTL[batch.first_V, 0]
 
 
 def _pooled(logits_BTL: Tensor, share_BT: Tensor, video_B: Tensor, videos: int) -> tuple[Tensor, Tensor]:

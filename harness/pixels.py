@@ -64,11 +64,11 @@ def squares(images: Sequence[Image], spec: ImageInput, pool: ThreadPoolExecutor 
     return np.stack(list(resize(lambda image: _square(image, spec), images)))
 
 
-def normalised(images_BHWC: Image, spec: ImageInput, device: str) -> Tensor:
+def normalised(images_BHWC: Image | Tensor, spec: ImageInput, device: str) -> Tensor:
     """uint8 B H W 3 to float images_BCHW on `device`, (x / 255 - mean) / std."""
     import torch
 
-    images_BCHW = to_device(torch.from_numpy(images_BHWC), device).permute(0, 3, 1, 2).float().div_(255)
+    images_BCHW = to_device(torch.as_tensor(images_BHWC), device).permute(0, 3, 1, 2).float().div_(255)
     return images_BCHW.sub_(_planes(spec.mean, device)).div_(_planes(spec.std, device))
 
 

@@ -187,8 +187,11 @@ def device_name(device: str) -> str:
     return device
 
 
-def cost_of(visits: Sequence[Visit], wall: float) -> dict[str, Any]:
-    """Seconds by stage (computed ones; a stage's time holds that of the stages it asked for), and peak memory."""
+def cost_of(visits: Sequence[Visit], wall: float, device: str = "cpu") -> dict[str, Any]:
+    """Seconds by stage (computed ones; a stage's time holds that of the stages it asked for), and peak memory.
+
+    Both peaks are the process's so far: of all its memory, and of what it took of a GPU.
+    """
     seconds: dict[str, float] = {}
     computed: dict[str, int] = {}
     for visit in visits:
@@ -203,4 +206,13 @@ def cost_of(visits: Sequence[Visit], wall: float) -> dict[str, Any]:
         "computed": computed,
         "reused": sum(not v.computed for v in visits),
         "peak_memory_mb": round(megabytes),
+        **_peak_of_gpu(device),
     }
+
+
+def _peak_of_gpu(device: str) -> dict[str, int]:
+    if not device.startswith("cuda"):
+        return {}
+    import torch
+
+    return {"peak_gpu_memory_mb": round(torch.cuda.max_memory_allocated(device) / 2**20)}

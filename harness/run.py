@@ -68,7 +68,7 @@ def run_split(
         builders = {m: one.build for m, one in stages.adapted.items()}
         saved = (stages.classifiers(), parts.state, stages.widths)
         model.save(folder.path / "model", context.plan, builders, *saved, about)
-    cost = cost_of(context.store.visits, time.perf_counter() - began)
+    cost = cost_of(context.store.visits, time.perf_counter() - began, context.place.device)
     row = row_of(context, split, parts, judged, facts, cost)
     records.write_row(folder.row(split.name), row)
     return row

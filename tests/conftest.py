@@ -43,6 +43,16 @@ def test_data() -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def gpu() -> str:
+    """The device name of a GPU; a test that asks for it skips where there is none."""
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU that PyTorch sees")
+    return "cuda"
+
+
 @pytest.fixture
 def parity(record_property: Callable[[str, Any], None]) -> Callable[..., None]:
     """Assert how far a component is from its reference, and keep it as a row of the table `tests/parity.py` prints."""

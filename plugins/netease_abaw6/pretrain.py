@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 from transformers import ViTMAEForPreTraining
 
+from harness.ahead import to_device
 from harness.errors import UserError
 from harness.progress import Progress
 from netease_abaw6.mae_checkpoints import encoder_part
@@ -105,7 +106,8 @@ class Training:
                 with self.autocast():
                     loss = self._forward(pixel_values=normalised(images_BCSS.float()), noise=noise_BN).loss
                 (loss * (images * world / read)).backward()  # gradients are averaged over the processes
-            learnt = torch.stack([loss.detach().double() * images, loss.new_tensor(images, dtype=torch.float64)])
+            loss_64 = loss.detach().double()
+            learnt = torch.stack([loss_64 * images, torch.full_like(loss_64, images)])
             self.lately += learnt
             self.epoch += learnt
         self.optimiser.step()
@@ -167,7 +169,7 @@ def _collection_parts(images: Collection, recipe: PretrainRecipe, seed: int, dev
     for epoch in range(recipe.epochs):
         generator = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**63)
         for places_B in torch.randperm(len(images), generator=generator).split(recipe.batch):
-            squares_BCSS = images.batch(places_B).to(device)
+            squares_BCSS = to_device(images.batch(places_B), device)
             crops_BCSS = random_crops(squares_BCSS, recipe.image, generator, (recipe.smallest_crop, 1.0))
-            noise_BN = torch.rand(len(places_B), patches, generator=generator).to(device)
+            noise_BN = to_device(torch.rand(len(places_B), patches, generator=generator), device)
             yield Part(crops_BCSS, noise_BN, places_B, len(places_B))

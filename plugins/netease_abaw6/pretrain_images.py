@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from PIL import Image as Pillow
 from torch import Tensor
 from torch.nn import functional
 
+from harness.ahead import to_device
 from harness.errors import MissingData, UserError
 from harness.progress import Progress, silent
 
@@ -97,16 +99,23 @@ def random_crops(
     theta_B23 = torch.zeros(count, 2, 3)
     theta_B23[:, 0, 0], theta_B23[:, 1, 1] = wide_B * flip_B, high_B
     theta_B23[:, 0, 2], theta_B23[:, 1, 2] = (draws[2] * 2 - 1) * (1 - wide_B), (draws[3] * 2 - 1) * (1 - high_B)
+    theta_B23 = to_device(theta_B23, str(images_BCSS.device))
     grid_BHW2 = functional.affine_grid(theta_B23, [count, 3, size, size], align_corners=False)
-    device = images_BCSS.device
-    return functional.grid_sample(images_BCSS.float(), grid_BHW2.to(device), padding_mode="border", align_corners=False)
+    return functional.grid_sample(images_BCSS.float(), grid_BHW2, padding_mode="border", align_corners=False)
 
 
 def normalised(images_BCHW: Tensor) -> Tensor:
     """From [0, 255] to ImageNet mean and deviation."""
-    mean = images_BCHW.new_tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1) * 255
-    std = images_BCHW.new_tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1) * 255
+    mean, std = _planes(images_BCHW.device)
     return (images_BCHW - mean) / std
+
+
+@cache
+def _planes(device: torch.device) -> tuple[Tensor, Tensor]:
+    """ImageNet's mean and deviation of each colour in [0, 255], copied to the device once."""
+    with torch.inference_mode(mode=False):
+        mean, std = (torch.tensor(of, device=device) for of in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+        return mean.view(1, 3, 1, 1) * 255, std.view(1, 3, 1, 1) * 255
 
 
 def _common_parts(files: Sequence[Path]) -> tuple[str, ...]:

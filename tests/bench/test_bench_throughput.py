@@ -27,20 +27,24 @@ import torch
 from PIL import Image as Pillow
 from torch import Tensor
 
-from harness.clips import Track, batches, targets, track
+from harness.clips import Track, batches, labelled, on_device, targets, track
 from harness.context import Place
-from harness.encode import media_of, tokens
+from harness.encode import media_ahead, tokens
+from harness.fit import rows
 from harness.kinds import ANY_OF
 from harness.losses import by_name
+from harness.pixels import Squares
 from harness.progress import silent
 from harness.resources import Resources
 from harness.training import train
-from harness.types import Image, Recipe, Video
+from harness.types import Image, Recipe, TaskSpec, Video
 
 pytest.importorskip("pytest_benchmark")
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 PEAK_BF16 = {"H100": 989e12, "H200": 989e12, "A100": 312e12}  # dense, by the data sheets
-LABELS = 12
+LABELS = tuple(f"AU{i}" for i in range(12))
+VIDEOS = 2
+FRAMES = TaskSpec("frames", "Frames", "none", LABELS, ANY_OF, "frame", ("image", "audio"), version=1, reference="")
 
 
 @dataclass(frozen=True)
@@ -98,14 +102,16 @@ class Files:
 
 
 def encode(sizes: Sizes, place: Place, folder: Path) -> Stage:
-    """One video's frames from JPEG to stored tokens; bare: the network on batches of the same size."""
+    """Frames of `VIDEOS` videos from JPEG to tokens; bare: the network on batches of the same size."""
     from harness import encode as module
     from netease_abaw6.mae import mae_vit
 
     lent = Resources(None, place.device, 0, Path, silent)  # type: ignore[arg-type]
     encoder = mae_vit(weights="random", resources=lent, **sizes.vit)
-    view, video = Files(sizes.frames), Video("v", "v", "train", sizes.frames, 25.0, np.ones(sizes.frames, bool))
-    batch = min(sizes.frames, module.BATCH)
+    each = sizes.frames // VIDEOS
+    view, seen = Files(each), np.ones(each, bool)
+    videos = [Video(f"v{i}", f"v{i}", "train", each, 25.0, seen) for i in range(VIDEOS)]
+    batch = min(each, module.BATCH)
     ready_BCHW = torch.randn(batch, 3, sizes.vit["image"], sizes.vit["image"], device=place.device)
 
     def bare() -> None:
@@ -114,7 +120,8 @@ def encode(sizes: Sizes, place: Place, folder: Path) -> Stage:
                 encoder.network(ready_BCHW)
 
     def ours() -> None:
-        tokens(encoder, media_of(encoder, video, view), place)  # type: ignore[arg-type]
+        for _, media in media_ahead(videos, encoder, view, place.device, Squares()):  # type: ignore[arg-type]
+            tokens(encoder, media, place)
 
     return Stage("images", sizes.frames, timed(ours, place), timed(bare, place), bare)
 
@@ -170,31 +177,32 @@ def fusion(sizes: Sizes, place: Place, folder: Path) -> Stage:
 
     steps, rng = 3, np.random.default_rng(0)
     tracks = [_track(f"v{i}", rng) for i in range(steps * sizes.clips)]
-    target_VRL = [rng.integers(0, 2, (100, LABELS)).astype(np.float32) for _ in tracks]
-    weights_L = torch.ones(LABELS, device=place.device)
-    module = transformer_4x({"image": 768, "audio": 128}, LABELS, **sizes.fusion).to(place.device)
+    target_VRL = [rng.integers(0, 2, (100, len(LABELS))).astype(np.float32) for _ in tracks]
+    weights_L = torch.ones(len(LABELS), device=place.device)
+    module = transformer_4x({"image": 768, "audio": 128}, len(LABELS), **sizes.fusion).to(place.device)
     recipe, loss_of = Recipe(epochs=1, lr=1e-4, batch=sizes.clips), by_name(ANY_OF.loss_name)
 
-    def loss(batch: Any, target_BTL: Tensor) -> Tensor:
-        with place.autocast():
-            logits_BTL = module(batch.tokens, batch.mask)
-        return loss_of(logits_BTL[batch.valid_BT].float(), target_BTL[batch.valid_BT], weights_L, ANY_OF)
+    def loss(logits_RL: Tensor, target_RL: Tensor) -> Tensor:
+        return loss_of(logits_RL.float(), target_RL, weights_L, ANY_OF)
 
     def losses(epoch: int) -> Iterator[Tensor]:
-        for batch in batches(tracks, length=100, batch=sizes.clips):
-            yield loss(batch.to(place.device), targets(batch, target_VRL).to(place.device))
+        clips = (labelled(batch, target_VRL) for batch in batches(tracks, length=100, batch=sizes.clips))
+        for batch in on_device(clips, place.device):
+            yield loss(*rows(FRAMES, place, module, batch))
 
     def ours() -> None:
         train([module], recipe, steps, losses, lambda epoch: None, "throughput")
 
     first = next(batches(tracks, length=100, batch=sizes.clips))
-    ready, ready_BTL = first.to(place.device), targets(first, target_VRL).to(place.device)
-    adamw = torch.optim.AdamW(module.parameters(), lr=1e-4)
+    ready, ready_RL = first.to(place.device), targets(first, target_VRL).flatten(0, 1).to(place.device)
+    adamw = torch.optim.AdamW(module.parameters(), lr=1e-4, fused=True)
 
     def bare() -> None:
         module.train()
         for _ in range(steps):
-            step_of(adamw, loss(ready, ready_BTL))
+            with place.autocast():
+                logits_BTL = module(ready.tokens, ready.mask)
+            step_of(adamw, loss(logits_BTL.flatten(0, 1), ready_RL))
 
     return Stage("frames", steps * sizes.clips * 100, timed(ours, place), timed(bare, place), bare)
 

@@ -138,6 +138,20 @@ def test_pearson_is_the_sum_of_one_minus_r():
     assert losses.by_name("pearson")(logits, target, torch.ones(6), EMI).item() == pytest.approx(by_hand, rel=1e-12)
 
 
+@pytest.mark.parametrize("offset", [0, -20, -40, -50, -80])
+@pytest.mark.parametrize("spread", [1e-3, 1.0])
+def test_pearson_of_saturated_scores_has_the_gradient_of_float64(offset: int, spread: float):
+    """Where a sigmoid is nearly 0, scores of one batch can differ by 1e-22, whose fourth power leaves float32."""
+    logits_RL, target = spread * draw(64, 2) + offset, torch.sigmoid(draw(64, 2, seed=1))
+    found = []
+    for dtype in (torch.float64, torch.float32):
+        ready_RL = logits_RL.to(dtype).clone().requires_grad_()
+        losses.by_name("pearson")(ready_RL, target.to(dtype), torch.ones(2), EMI).backward()
+        assert ready_RL.grad is not None
+        found.append(ready_RL.grad.double())
+    torch.testing.assert_close(found[1], found[0], atol=5e-3 * float(found[0].abs().max()), rtol=0)
+
+
 def test_mse_is_the_mean_over_labelled_entries():
     logits, target = torch.zeros(2, 2, dtype=torch.float64), torch.tensor([[0.5, 1.0], [NAN, 0.0]], dtype=torch.float64)
     assert losses.by_name("mse")(logits, target, torch.ones(2), EMI).item() == pytest.approx((0 + 0.25 + 0.25) / 3)

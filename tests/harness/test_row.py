@@ -73,5 +73,11 @@ def test_cost_counts_what_was_computed():
     assert 10 < cost["peak_memory_mb"] < 1_000_000
 
 
+def test_cost_tells_the_peak_of_a_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", {"cuda:1": 3 * 2**20 + 1}.__getitem__)
+    assert cost_of([], 1.0, "cuda:1")["peak_gpu_memory_mb"] == 3
+    assert "peak_gpu_memory_mb" not in cost_of([], 1.0)
+
+
 def test_a_processor_is_called_what_it_is():
     assert device_name("cpu") == "cpu"

@@ -89,6 +89,32 @@ def test_bf16_is_close() -> None:
     assert {tensor.dtype for tensor in gradients.values()} == {torch.float32}
 
 
+@pytest.mark.parametrize(
+    ("engine", "tolerance"), [(Engine(), 1e-4), (Engine(micro=5, recompute=True), 1e-4), (Engine(bf16=True), 0.02)]
+)
+def test_losses_on_a_gpu_are_those_of_the_cpu(gpu: str, engine: Engine, tolerance: float) -> None:
+    training = Training(TINY, 0, 32, Ranks(gpu), engine)
+    losses = []
+    for _ in training.run(on(gpu, noise_parts(5))):
+        losses.append(training.mean_loss(training.lately))
+        training.lately.zero_()
+    assert losses == pytest.approx(trained(Engine())[0], rel=tolerance)
+
+
+def test_no_step_on_a_gpu_is_waited_for(gpu: str) -> None:
+    steps = Training(TINY, 0, 32, Ranks(gpu), Engine(bf16=True)).run(iter(list(on(gpu, noise_parts(4)))))
+    next(steps)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        assert list(steps) == [2, 3, 4]
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def on(device: str, parts: Iterator[Part]) -> Iterator[Part]:
+    return (Part(*(tensor.to(device) for tensor in part[:3]), part.largest) for part in parts)
+
+
 @pytest.mark.slow
 def test_a_compiled_model_is_the_same_but_for_rounding() -> None:
     losses, gradients = trained(Engine(compiled=True))

@@ -90,6 +90,14 @@ def test_a_face_is_found_in_every_frame_that_has_one(test_data: Path, detector: 
     assert all(index < frames + 2 for index in seen)
 
 
+def test_faces_on_a_gpu_are_those_of_the_cpu(gpu: str, test_data: Path, detector: RetinaFace):
+    images = [frame.image for frame in VideoFile(test_data / "grid" / "bbaf2n.mpg")][:16]
+    there = RetinaFace(test_data / "weights" / "retinaface_mnet025_1mb.pth", max_side=320, device=gpu)
+    for [one], [other] in zip(detector(images), there(images), strict=True):
+        assert vars(other.box) == pytest.approx(vars(one.box), abs=0.1)
+        assert other.score == pytest.approx(one.score, abs=1e-3)
+
+
 def test_a_face_lies_where_it_is_and_scaling_down_does_not_move_it(test_data: Path, detector: RetinaFace):
     image = next(iter(VideoFile(test_data / "grid" / "bbaf2n.mpg"))).image
     whole = RetinaFace(test_data / "weights" / "retinaface_mnet025_1mb.pth", max_side=0)([image])[0][0]

@@ -71,6 +71,11 @@ def test_log_mel_equals_the_reference(parity, sound, reference, name):
     parity("VGGish log-mel", name, difference, at_most=1e-6)
 
 
+def test_log_mel_on_a_gpu_is_that_of_the_cpu(gpu):
+    samples_BS = 0.3 * torch.randn(3, SAMPLES, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(log_mel(samples_BS.to(gpu)).cpu(), log_mel(samples_BS), atol=1e-5, rtol=0)
+
+
 def test_silence_is_the_floor():
     torch.testing.assert_close(log_mel(torch.zeros(2, SAMPLES)), torch.full((2, 1, 96, 64), math.log(0.01)))
 
