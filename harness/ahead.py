@@ -32,11 +32,8 @@ def ahead(tasks: Iterable[Callable[[], T]], workers: int) -> Iterator[T]:
         pool.shutdown(cancel_futures=True)
 
 
-def to_fetch(tensor: Tensor, device: str) -> Tensor:
-    """The tensor where `device` can fetch it by itself: for a GPU in page-locked memory."""
-    return tensor.pin_memory() if device.startswith("cuda") else tensor
-
-
 def to_device(tensor: Tensor, device: str) -> Tensor:
     """The tensor on `device`; a GPU fetches it from page-locked memory, and the host does not wait for that."""
-    return to_fetch(tensor, device).to(device, non_blocking=True)
+    if not device.startswith("cuda"):
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)

@@ -1,7 +1,7 @@
 """How images are varied in fine-tuning: mirrored, cropped, moved, lit, coloured, erased.
 
 What varies is drawn first, image by image from one random stream, and applied later in any thread. A crop that loses
-the face is refilled from a neighbouring frame (paper 3.4). Shapes: B batch, H W image planes; uint8 images are B H W 3.
+the face is refilled from a neighbouring frame (paper 3.4). An image is uint8, H x W x 3, with H = W.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ def face_kept(crop: Rectangle, move: tuple[int, int], size: int) -> float:
     return shown
 
 
-def augmented(images_BHWC: Image, variations: Sequence[Variation]) -> Image:
+def augmented(images: Sequence[Image], variations: Sequence[Variation]) -> list[Image]:
     """Each image as its variation says. What a move uncovers repeats the edge; the images given stay as they are."""
-    return np.stack([_varied(image, one) for image, one in zip(images_BHWC, variations, strict=True)])
+    return [_varied(image, one) for image, one in zip(images, variations, strict=True)]
 
 
 def _varied(image: Image, one: Variation) -> Image:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.ahead import ahead, to_device, to_fetch
+from harness.ahead import ahead, to_device
 from harness.context import Context, Place
-from harness.pixels import Squares, normalised
+from harness.pixels import Squares, normalised, stacked
 from harness.plugins import files_hash
 from harness.store import Tensors
 from harness.types import AudioInput, Encoder, ImageInput, Video, View
@@ -46,7 +46,8 @@ def encode(context: Context, adapted: Adapted, videos: Sequence[Video]) -> dict[
             context.store.stage("encode", parts[video.key], partial(tokens, encoder, media, context.place))
 
     def again(video: Video) -> Tensors:
-        return tokens(build(), media_of(build(), video, view, context.squares), context.place)
+        media = media_of(build(), video, view, context.place.device, context.squares)
+        return tokens(build(), media, context.place)
 
     return {video.key: context.store.stage("encode", parts[video.key], partial(again, video)) for video in videos}
 
@@ -63,33 +64,34 @@ def encode_parts(context: Context, adapted: Adapted, video: Video) -> dict[str, 
 
 
 def media_of(
-    encoder: Encoder, video: Video, view: View, squares: Squares | None = None
+    encoder: Encoder, video: Video, view: View, device: str = "cpu", squares: Squares | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Decoded media of one video in the form `encoder` wants, piece by piece; no device is touched here.
+    """Decoded media of one video in the form `encoder` wants, piece by piece, for `device` to fetch.
 
     Images come `PIECE` at a time (at least one piece, be it empty), sound and words in one piece.
     """
-    return (decode() for decode in pieces_of(encoder, video, view, squares or Squares()))
+    return (decode() for decode in pieces_of(encoder, video, view, device, squares or Squares()))
 
 
 def pieces_of(
-    encoder: Encoder, video: Video, view: View, squares: Squares
+    encoder: Encoder, video: Video, view: View, device: str, squares: Squares
 ) -> Iterator[Callable[[], dict[str, Any]]]:
     """What decodes the pieces of `media_of`; each may be called in a thread of its own."""
     if isinstance(encoder.input, ImageInput):
         frames_N = np.flatnonzero(video.face_F)
         for at in range(0, max(1, len(frames_N)), PIECE):
-            yield partial(_images, encoder.input, video, view, frames_N[at : at + PIECE], squares)
+            yield partial(_images, encoder.input, video, view, frames_N[at : at + PIECE], device, squares)
     elif isinstance(encoder.input, AudioInput):
         yield partial(_sound, encoder.input, video, view)
     else:
         yield partial(_words, video, view)
 
 
-def _images(spec: ImageInput, video: Video, view: View, frames_N: Any, squares: Squares) -> dict[str, Any]:
+def _images(
+    spec: ImageInput, video: Video, view: View, frames_N: Any, device: str, squares: Squares
+) -> dict[str, Any]:
     found = squares.of(view, spec, video, frames_N.tolist())
-    images_NHWC = np.stack(found) if found else np.zeros((0, spec.size, spec.size, 3), np.uint8)
-    return {"images": images_NHWC, "frames": frames_N}
+    return {"images": stacked(found, spec.size, device), "frames": frames_N}
 
 
 def _sound(spec: AudioInput, video: Video, view: View) -> dict[str, Any]:
@@ -138,21 +140,16 @@ def _batches(encoder: Encoder, media: Mapping[str, Any], device: str) -> Iterato
 def media_ahead(
     videos: Sequence[Video], encoder: Encoder, view: View, device: str, squares: Squares
 ) -> Iterator[tuple[Video, Iterator[Mapping[str, Any]]]]:
-    """Each video and its media, to be taken in order; the next pieces are decoded in threads meanwhile, and laid where
-    `device` can fetch them while it computes.
-    """
+    """Each video and its media, to be taken in order; the next pieces are decoded in threads meanwhile."""
     import torch
 
-    def piece_of(i: int, decode: Callable[[], dict[str, Any]]) -> tuple[int, dict[str, Any]]:
-        piece = decode()
-        if "images" in piece:
-            piece["images"] = to_fetch(torch.from_numpy(piece["images"]), device)
-        return i, piece
+    def numbered(i: int, decode: Callable[[], dict[str, Any]]) -> tuple[int, dict[str, Any]]:
+        return i, decode()
 
     tasks = (
-        partial(piece_of, i, decode)
+        partial(numbered, i, decode)
         for i, video in enumerate(videos)
-        for decode in pieces_of(encoder, video, view, squares)
+        for decode in pieces_of(encoder, video, view, device, squares)
     )
     for i, of_video in groupby(ahead(tasks, torch.get_num_threads()), key=itemgetter(0)):
         yield videos[i], (piece for _, piece in of_video)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from harness.kinds import Kind
 
 Loss = Callable[[Tensor, Tensor, Tensor, "Kind"], Tensor]
+SMALL = 1e-12  # scores of one batch that differ by less are scaled up: float32 ends at their fourth power
 
 
 def by_name(name: str) -> Loss:
@@ -114,7 +115,7 @@ def _concordance(pred_R: Tensor, true_R: Tensor) -> Tensor:
 def _correlation(pred_R: Tensor, true_R: Tensor) -> Tensor:
     # Constant is what min == max says: rounding in the mean can leave a variance of 1e-16 and a gradient of 1e8.
     varies = (pred_R.min() != pred_R.max()) & (true_R.min() != true_R.max())
-    # r has no scale. Where a sigmoid is saturated, scores differ by so little that the gradient leaves float32.
+    # r has no scale. Where a sigmoid is saturated, scores differ by so little that the gradient would be no number.
     reach = pred_R.detach().max() - pred_R.detach().min()
     pred_R = pred_R / torch.where(varies & (reach < SMALL), reach, 1.0)
     pred_var, true_var, cov = _moments(pred_R, true_R)
@@ -168,5 +169,4 @@ def _expect(kind: Kind, name: str, loss: str) -> None:
         raise UserError(f"Loss {loss!r} is for {name} labels, this task's are {kind.name}. Known: {', '.join(LOSSES)}")
 
 
-SMALL = 1e-12
 LOSSES: dict[str, Loss] = {"ce": _ce, "bce": _bce, "ccc": _ccc, "pearson": _pearson, "mse": _mse}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -41,7 +40,8 @@ class Squares:
             found = {frame: self._kept[place] for frame, place in places.items() if place in self._kept}
         missing = [frame for frame in places if frame not in found]
         if missing:
-            new = dict(zip(missing, squares(view.images(video, missing), spec), strict=True))
+            images = view.images(video, missing)
+            new = {frame: square(image, spec) for frame, image in zip(missing, images, strict=True)}
             found |= new
             with self._lock:
                 self._keep(spec, video.key, new)
@@ -56,19 +56,29 @@ class Squares:
             self._bytes -= self._kept.popitem(last=False)[1].nbytes
 
 
-def squares(images: Sequence[Image], spec: ImageInput, pool: ThreadPoolExecutor | None = None) -> Image:
-    """Images of any size to uint8 `B x size x size x 3`, antialiased."""
-    if not images:
-        return np.zeros((0, spec.size, spec.size, 3), np.uint8)
-    resize = pool.map if pool else map
-    return np.stack(list(resize(lambda image: _square(image, spec), images)))
+def square(image: Image, spec: ImageInput) -> Image:
+    """An image of any size as uint8 `size x size x 3`, antialiased; one of that size is itself."""
+    from PIL import Image as Pillow
+
+    if image.shape[:2] == (spec.size, spec.size):
+        return image
+    filters = {"bilinear": Pillow.Resampling.BILINEAR, "bicubic": Pillow.Resampling.BICUBIC}
+    return np.asarray(Pillow.fromarray(image).resize((spec.size, spec.size), filters[spec.interpolation]))
 
 
-def normalised(images_BHWC: Image | Tensor, spec: ImageInput, device: str) -> Tensor:
-    """uint8 B H W 3 to float images_BCHW on `device`, (x / 255 - mean) / std."""
+def stacked(squares: Sequence[Image], size: int, device: str) -> Tensor:
+    """images_BHWC, uint8 `B x size x size x 3`, in memory that `device` can fetch them from while it computes."""
     import torch
 
-    images_BCHW = to_device(torch.as_tensor(images_BHWC), device).permute(0, 3, 1, 2).float().div_(255)
+    images_BHWC = torch.empty(len(squares), size, size, 3, dtype=torch.uint8, pin_memory=device.startswith("cuda"))
+    for image_HWC, square_HWC in zip(images_BHWC.numpy(), squares, strict=True):
+        image_HWC[:] = square_HWC
+    return images_BHWC
+
+
+def normalised(images_BHWC: Tensor, spec: ImageInput, device: str) -> Tensor:
+    """uint8 images_BHWC to float images_BCHW on `device`, (x / 255 - mean) / std."""
+    images_BCHW = to_device(images_BHWC, device).permute(0, 3, 1, 2).float().div_(255)
     return images_BCHW.sub_(_planes(spec.mean, device)).div_(_planes(spec.std, device))
 
 
@@ -79,12 +89,3 @@ def _planes(values: tuple[float, float, float], device: str) -> Tensor:
 
     with torch.inference_mode(mode=False):
         return torch.tensor(values, device=device).view(1, 3, 1, 1)
-
-
-def _square(image: Image, spec: ImageInput) -> Image:
-    from PIL import Image as Pillow
-
-    if image.shape[:2] == (spec.size, spec.size):
-        return image
-    filters = {"bilinear": Pillow.Resampling.BILINEAR, "bicubic": Pillow.Resampling.BICUBIC}
-    return np.asarray(Pillow.fromarray(image).resize((spec.size, spec.size), filters[spec.interpolation]))

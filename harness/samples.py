@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from harness import augment
 from harness.ahead import to_device
-from harness.pixels import Squares, normalised
+from harness.pixels import Squares, normalised, stacked
 from harness.types import AudioInput, Encoder, Floats, Image, ImageInput, Recipe, Video, View
 from harness.windows import windows
 
@@ -89,14 +89,14 @@ class Frames(Samples):
     def draw(self, count: int, rng: np.random.Generator, recipe: Recipe) -> list[augment.Variation] | None:
         return [augment.draw(rng, self.spec.size, recipe) for _ in range(count)] if recipe.augment else None
 
-    def fetch(self, ids: Sequence[int], varied: Sequence[augment.Variation] | None = None) -> Image:
+    def fetch(self, ids: Sequence[int], varied: Sequence[augment.Variation] | None = None) -> list[Image]:
         if varied is None:
-            return np.stack(self._squares([self._place(i) for i in ids]))
+            return self._squares([self._place(i) for i in ids])
         places = [self._place(i, one.neighbour) for i, one in zip(ids, varied, strict=True)]
-        return augment.augmented(np.stack(self._squares(places)), varied)
+        return augment.augmented(self._squares(places), varied)
 
-    def ready(self, fetched: Image, device: str) -> Tensor:
-        return normalised(fetched, self.spec, device)
+    def ready(self, fetched: list[Image], device: str) -> Tensor:
+        return normalised(stacked(fetched, self.spec.size, device), self.spec, device)
 
     def _place(self, sample: int, neighbour: int = 0) -> tuple[int, int]:
         """(video, frame) of a sample, or of the next frame with a face before (-1) or after (1) it, if there is one."""

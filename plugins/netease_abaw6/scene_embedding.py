@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.pixels import normalised, squares
+from harness.pixels import normalised, square, stacked
 from harness.types import Image
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ class Embedding:
         """Faces take the mean colour of their surroundings, so that none of a person is left to embed."""
         import torch
 
-        known_HW = background_HW > 0
+        spec, known_HW = self.encoder.input, background_HW > 0
         filled = image.copy()
         filled[~known_HW] = image[known_HW].mean(axis=0).round()
-        batch_BCHW = normalised(squares([filled], self.encoder.input), self.encoder.input, self.device)
+        batch_BCHW = normalised(stacked([square(filled, spec)], spec.size, self.device), spec, self.device)
         with torch.inference_mode():
             tokens_BD = self.encoder(batch_BCHW)
         descriptor_D: NDArray[np.float64] = tokens_BD[0].cpu().numpy().astype(np.float64)

@@ -13,7 +13,7 @@ from harness import encode as encode_module
 from harness.adapt import Adapted
 from harness.context import Place
 from harness.encode import encode, media_of, tokens
-from harness.pixels import normalised, squares
+from harness.pixels import normalised, square, stacked
 from harness.types import Video
 from harness.windows import windows
 
@@ -38,7 +38,8 @@ def test_image_tokens_are_those_of_the_frames_with_a_face(prepared, view):
     found = tokens(eye, media_of(eye, video, view), Place())
     frames = [i for i in range(video.frames) if i not in (5, 6)]
     assert found["frames"].tolist() == frames
-    images_BCHW = normalised(squares(view.images(video, frames), eye.input), eye.input, "cpu")
+    images = [square(image, eye.input) for image in view.images(video, frames)]
+    images_BCHW = normalised(stacked(images, eye.input.size, "cpu"), eye.input, "cpu")
     torch.testing.assert_close(found["tokens"], eye(images_BCHW).detach())
     assert not found["tokens"].requires_grad
 

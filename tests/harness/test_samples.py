@@ -153,7 +153,7 @@ def test_a_neighbour_is_the_next_frame_with_a_face_of_the_same_video():
     targets = {a.key: np.ones((4, 1), np.float32), b.key: np.ones((1, 1), np.float32)}
     found = Frames(IMAGE, [a, b], View(), targets)
     greys = {
-        neighbour: found.fetch([0, 1, 2, 3], [Variation(neighbour)] * 4)[:, 0, 0, 0].tolist()
+        neighbour: [int(image[0, 0, 0]) for image in found.fetch([0, 1, 2, 3], [Variation(neighbour)] * 4)]
         for neighbour in (-1, 0, 1)
     }
     assert greys == {-1: [0, 0, 20, 0], 0: [0, 20, 30, 0], 1: [20, 30, 30, 0]}
