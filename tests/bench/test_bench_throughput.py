@@ -44,6 +44,7 @@ DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 PEAK_BF16 = {"H100": 989e12, "H200": 989e12, "A100": 312e12}  # dense, by the data sheets
 LABELS = tuple(f"AU{i}" for i in range(12))
 VIDEOS = 2
+STEP_PASSES = 8  # over the weights: weights, gradients and two moments are each read and written once
 FRAMES = TaskSpec("frames", "Frames", "none", LABELS, ANY_OF, "frame", ("image", "audio"), version=1, reference="")
 
 
@@ -75,10 +76,15 @@ SIZES = {
 
 @dataclass(frozen=True)
 class Stage:
-    """`ours()` and `bare()` return the seconds that `items` of `unit` took; FLOP are counted of `step()`."""
+    """`ours()` and `bare()` return the seconds that `items` of `unit` took; FLOP are counted of `step()`.
+
+    `moved` is the least that has to pass through a device's memory for them, in bytes: what is read and what is
+    written, once.
+    """
 
     unit: str
     items: int
+    moved: int
     ours: Callable[[], float]
     bare: Callable[[], float]
     step: Callable[[], Any]
@@ -123,7 +129,8 @@ def encode(sizes: Sizes, place: Place, folder: Path) -> Stage:
         for _, media in media_ahead(videos, encoder, view, place.device, Squares()):  # type: ignore[arg-type]
             tokens(encoder, media, place)
 
-    return Stage("images", sizes.frames, timed(ours, place), timed(bare, place), bare)
+    moved = sizes.frames // batch * bytes_of(encoder.network) + sizes.frames * 3 * sizes.vit["image"] ** 2
+    return Stage("images", sizes.frames, moved, timed(ours, place), timed(bare, place), bare)
 
 
 def pretrain(sizes: Sizes, place: Place, folder: Path) -> Stage:
@@ -168,7 +175,8 @@ def pretrain(sizes: Sizes, place: Place, folder: Path) -> Stage:
         encoder_weights(files, recipe, 0, place.device, ticking)  # type: ignore[arg-type]
         return float(np.diff(begun).min())
 
-    return Stage("images", sizes.images, ours, timed(bare, place), bare)
+    moved = STEP_PASSES * bytes_of(ViTMAEForPreTraining(config)) + ready_BCHW.numel()
+    return Stage("images", sizes.images, moved, ours, timed(bare, place), bare)
 
 
 def fusion(sizes: Sizes, place: Place, folder: Path) -> Stage:
@@ -204,7 +212,9 @@ def fusion(sizes: Sizes, place: Place, folder: Path) -> Stage:
                 logits_BTL = module(ready.tokens, ready.mask)
             step_of(adamw, loss(logits_BTL.flatten(0, 1), ready_RL))
 
-    return Stage("frames", steps * sizes.clips * 100, timed(ours, place), timed(bare, place), bare)
+    frames = steps * sizes.clips * 100
+    moved = steps * STEP_PASSES * bytes_of(module) + frames * 768 * 4
+    return Stage("frames", frames, moved, timed(ours, place), timed(bare, place), bare)
 
 
 def _track(name: str, rng: np.random.Generator) -> Track:
@@ -224,6 +234,16 @@ STAGES: dict[str, Callable[[Sizes, Place, Path], Stage]] = {
 
 
 # -- measuring ----------------------------------------------------------------------------------
+
+
+def bytes_of(module: torch.nn.Module) -> int:
+    """Of all parameters."""
+    return sum(p.numel() * p.element_size() for p in module.parameters())
+
+
+def floor(flops: float, moved: float, rate: float, bandwidth: float) -> tuple[float, str]:
+    """The least seconds that work can take, by the larger of two numbers: arithmetic, or bytes through memory."""
+    return max((flops / rate, "arithmetic"), (moved / bandwidth, "memory"))
 
 
 def step_of(adamw: torch.optim.Optimizer, loss: Tensor) -> None:
@@ -285,22 +305,36 @@ def measured(name: str, sizes: Sizes, place: Place, folder: Path) -> dict[str, A
 
 
 def of_peak(stage: Stage, seconds: float) -> dict[str, str]:
-    """Shares of the GPU's bf16 rate: of the data sheet's, and of what one large matrix product reaches here."""
+    """Shares of the GPU's bf16 rate: of the data sheet's, and of what one large matrix product reaches here; and the
+    floor below which no time can be, by that product and by a large copy within the GPU's memory.
+    """
     from torch.utils.flop_counter import FlopCounterMode
 
     with FlopCounterMode(display=False) as counter:
         stage.step()
-    rate, name = counter.get_total_flops() / seconds, torch.cuda.get_device_name()
+    flops, name = counter.get_total_flops(), torch.cuda.get_device_name()
+    rate = flops / seconds
     sheet = next((peak for card, peak in PEAK_BF16.items() if card in name), None)
     square = torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16)
     product = timed(lambda: square @ square, Place("cuda", "bf16"))
     product()
     reached = 2 * 8192**3 / min(product() for _ in range(5))
+    source = torch.empty(2**30, dtype=torch.uint8, device="cuda")
+    copy = timed(source.clone, Place("cuda"))
+    copy()
+    bandwidth = 2 * source.numel() / min(copy() for _ in range(5))
+    least, by = floor(flops, stage.moved, reached, bandwidth)
     return {
         "TFLOP/s": f"{rate / 1e12:,.0f}",
         "of bf16 peak": f"{100 * rate / sheet:.0f} %" if sheet else "unknown card",
         "of a matrix product": f"{100 * rate / reached:.0f} %",
+        "floor": f"{stage.items / least:,.0f} {stage.unit} by {by}",
     }
+
+
+def test_the_floor_is_the_slower_of_arithmetic_and_memory() -> None:
+    assert floor(flops=6e12, moved=4e9, rate=3e12, bandwidth=4e9) == (2.0, "arithmetic")
+    assert floor(flops=6e12, moved=12e9, rate=3e12, bandwidth=4e9) == (3.0, "memory")
 
 
 @pytest.mark.parametrize("device", DEVICES)
