@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from timm.layers import resample_abs_pos_embed
 from timm.models.vision_transformer import VisionTransformer
@@ -84,13 +85,16 @@ def _tensors(path: Path) -> dict[str, Tensor]:
         path = inside[0]
     if not path.is_file():
         raise MissingData(f"No image-encoder weights at {path}; known checkpoints: {KNOWN}")
-    if path.suffix == ".safetensors":
-        return load_file(path)
-    with torch.serialization.safe_globals([argparse.Namespace]):  # full training checkpoints carry their arguments
-        try:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        with torch.serialization.safe_globals([argparse.Namespace]):  # full training checkpoints carry their arguments
             loaded = torch.load(path, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError as error:
-            raise UserError(f"{path} holds more than tensors and is not opened; expected {KNOWN}") from error
+    except pickle.UnpicklingError as error:
+        raise UserError(f"{path} holds more than tensors and is not opened; expected {KNOWN}") from error
+    except (SafetensorError, RuntimeError, EOFError) as error:
+        reason = str(error).partition("\n")[0] or "it is empty"
+        raise UserError(f"{path} cannot be read as weights: {reason}") from error
     for wrapper in ("model", "state_dict"):
         if isinstance(loaded, Mapping) and isinstance(loaded.get(wrapper), Mapping):
             loaded = loaded[wrapper]

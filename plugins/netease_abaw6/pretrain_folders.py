@@ -34,10 +34,10 @@ class Folders:
             for name in _images(root):
                 names += f"{number}/".encode() + os.fsencode(name)
                 ends.append(len(names))
-                digest.update(os.fsencode(name) + f" {os.stat(os.path.join(root, name)).st_size}\n".encode())
+                digest.update(os.fsencode(name) + f" {_size(os.path.join(root, name))}\n".encode())
         self._names, self._ends_N = np.frombuffer(bytes(names), np.uint8), np.array(ends, np.int64)
         self._fingerprint = digest.hexdigest()
-        self.images = len(ends) - 1
+        self.images = self.lanes = len(ends) - 1
         if not self.images:
             raise MissingData(
                 f"No images for pre-training below {', '.join(self._roots)}; "
@@ -65,6 +65,14 @@ class Folders:
         number, _, name = os.fsdecode(self._names[self._ends_N[key] : self._ends_N[key + 1]].tobytes()).partition("/")
         path = Path(self._roots[int(number)], name)
         return Sample(key, str(path), partial(Path.read_bytes, path))
+
+
+def _size(path: str) -> int:
+    """In bytes; -1 of a link that leads nowhere, which is named as unreadable when its turn comes."""
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return -1
 
 
 def _images(root: str) -> Iterator[str]:

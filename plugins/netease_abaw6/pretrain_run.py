@@ -28,6 +28,7 @@ from netease_abaw6.pretrain_stream import Order, Part, parts, preview
 from netease_abaw6.pretrain_watch import curves, reconstruction_sheet
 
 NAMED = 1000  # unreadable images kept by name
+AGREE_EVERY = 10  # steps after which several processes ask each other whether one was told to stop
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def pretrain(
 ) -> None:
     """Train, or go on from the checkpoint, to the end; weights and their JSON sidecar are written then.
 
-    Ctrl-C and SIGTERM save first (with several processes at the next logged step) and raise KeyboardInterrupt.
+    Ctrl-C and SIGTERM save first (several processes agree on it every `AGREE_EVERY` steps) and raise KeyboardInterrupt.
     """
     facts = {**recipe.facts(), **order.facts(), "seed": seed}
     training = Training(recipe, seed, order.images, ranks, engine)
@@ -85,6 +86,8 @@ def pretrain(
     stream = skipped.noted(parts(order, recipe, seed, start, ranks, workers))
     show = progress if ranks.first else silent
     say: Callable[[str], None] = (lambda line: click.echo(line, err=True)) if ranks.first else (lambda line: None)
+    if idle := unemployed(order, ranks.world, workers):
+        say(idle)
     since, before = time.perf_counter(), start
     with asked_to_stop() as asked:
         for step in show(training.run(stream), "pre-train the image encoder", training.steps - start):
@@ -99,6 +102,7 @@ def pretrain(
                 if writer and loss is not None:
                     for name, value in (("loss", loss), ("learning rate", training.rate), ("images per second", speed)):
                         writer.add_scalar(name, value, step)
+            if ranks.world > 1 and (step % AGREE_EVERY == 0 or last):
                 stop = any(ranks.gathered(asked()))
             if step % training.epoch_steps == 0:
                 loss = training.mean_loss(training.epoch)
@@ -121,6 +125,17 @@ def pretrain(
         said |= {SIDECAR: list(outputs.corpora)} if outputs.corpora is not None else {}
         write(outputs.weights, all_weights(state), {**said, **facts, "skipped": unread})
         say(summary(order.images, unread))
+
+
+def unemployed(order: Order, world: int, workers: int) -> str:
+    """What to say where some of the processes that decode have nothing to do; "" where all have."""
+    decoding = world * max(1, workers)
+    if order.lanes >= decoding:
+        return ""
+    idle = f"{decoding - order.lanes} of {decoding} decoding processes"
+    if order.lanes < world:
+        idle += f", and {world - order.lanes} of {world} training processes,"
+    return f"{idle} have no images: a batch is read from {order.lanes} lanes (more: --lanes, and as many shards)"
 
 
 @dataclass

@@ -95,7 +95,8 @@ class Shards:
         self.images = sum(shard.images for shard in self.shards)
         if not self.images:
             raise MissingData(f"No images in {len(self.shards)} shards; expected {', '.join(sorted(SUFFIXES))} members")
-        self.lanes, self.buffer = lanes, buffer
+        self._lanes, self.buffer = lanes, buffer
+        self.lanes = min(lanes, len(self.shards))  # the others are empty
 
     def facts(self) -> dict[str, Any]:
         text = json.dumps([(Path(shard.path).name, shard.size, shard.images) for shard in self.shards])
@@ -103,18 +104,18 @@ class Shards:
             "images": self.images,
             "fingerprint": hashlib.sha256(text.encode()).hexdigest(),
             "shards": len(self.shards),
-            "lanes": self.lanes,
+            "lanes": self._lanes,
             "shuffle_buffer": self.buffer,
         }
 
     def claims(self, seed: int, epoch: int, step: int, batch: int, share: Share) -> Iterator[Claim]:
         order = np.random.default_rng([seed % 2**63, epoch]).permutation(len(self.shards))
-        dealt = [order[lane :: self.lanes].tolist() for lane in range(self.lanes)]
+        dealt = [order[lane :: self._lanes].tolist() for lane in range(self._lanes)]
         lengths_L = np.array([sum(self.shards[shard].images for shard in shards) for shards in dealt])
         turns = Turns(lengths_L, step * batch)
         streams = {
             int(lane): self._lane(dealt[lane], [seed % 2**63, epoch, lane], int(turns.taken_L[lane]))
-            for lane in share.mine(np.arange(self.lanes))
+            for lane in share.mine(np.arange(self._lanes))
         }
         for begin in range(step * batch, self.images, batch):
             lanes_B = turns.next(min(batch, self.images - begin))
@@ -130,7 +131,7 @@ class Shards:
         """A lane's images from the `skip`th on. What leaves the buffer makes room for the next, so a lane holds no more
         than its share of `buffer`. Shards that lie wholly before are not opened.
         """
-        random, room = np.random.default_rng(list(seeds)), max(1, self.buffer // self.lanes)
+        random, room = np.random.default_rng(list(seeds)), max(1, self.buffer // self._lanes)
         kept: list[tuple[int, Member]] = []
         unread = skip + room if skip else 0  # images at the lane's beginning that may be gone before they are wanted
         left = 0

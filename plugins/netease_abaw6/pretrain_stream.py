@@ -43,7 +43,10 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True)
 class Share:
-    """The `index`th of `world * each` workers, `each` per process."""
+    """The `index`th of `world * each` workers, `each` per process.
+
+    Lanes are dealt to the processes in turn, a process's lanes to its workers: no process has two more than another.
+    """
 
     index: int = 0
     world: int = 1
@@ -51,11 +54,12 @@ class Share:
 
     def mine(self, lanes_B: NDArray[np.int64]) -> NDArray[np.int64]:
         """Places of a batch that are this worker's, given the lane each image comes from."""
-        return np.flatnonzero(lanes_B % (self.world * self.each) == self.index)
+        process, worker = divmod(self.index, self.each)
+        return np.flatnonzero((lanes_B % self.world == process) & (lanes_B // self.world % self.each == worker))
 
     def largest(self, lanes_B: NDArray[np.int64]) -> int:
         """The most images of a batch that fall to one process."""
-        return int(np.bincount(lanes_B % (self.world * self.each) // self.each, minlength=self.world).max())
+        return int(np.bincount(lanes_B % self.world, minlength=self.world).max())
 
 
 class Claim(NamedTuple):
@@ -67,9 +71,13 @@ class Claim(NamedTuple):
 
 
 class Order(Protocol):
-    """A collection of `images` images; `facts` tell it from any other (for checkpoints and the sidecar)."""
+    """A collection of `images` images; `facts` tell it from any other (for checkpoints and the sidecar).
+
+    `lanes` is among how many workers at most a batch can be shared out.
+    """
 
     images: int
+    lanes: int
 
     def facts(self) -> dict[str, Any]: ...
 
@@ -159,7 +167,9 @@ def _as_it_is(part: Any) -> Any:
 
 
 def _undisturbed(worker: int) -> None:
-    """Ctrl-C reaches every process of a terminal: the training's own stops these when it has saved."""
+    """Ctrl-C reaches every process of a terminal, and torchrun's SIGTERM a whole group: the training's own process
+    stops these when it has saved, and they end by themselves when it is gone.
+    """
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

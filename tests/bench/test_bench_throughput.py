@@ -154,7 +154,7 @@ def pretrain(sizes: Sizes, place: Place, folder: Path) -> Stage:
     @cache  # made when first called, so that memory of ours is measured without it
     def network() -> tuple[Any, torch.optim.Optimizer]:
         model = ViTMAEForPreTraining(config).to(place.device).train()
-        return model, torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.9, 0.95), weight_decay=0.05)
+        return model, torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.9, 0.95), weight_decay=0.05, fused=True)
 
     def bare() -> None:
         model, adamw = network()

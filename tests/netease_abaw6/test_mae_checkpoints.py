@@ -184,6 +184,19 @@ class Harmful:
         return (print, ("ran",))
 
 
+@pytest.mark.parametrize("name", ["mae.pth", "mae.safetensors"])
+@pytest.mark.parametrize("kept", [0, 500])
+def test_a_damaged_file_is_named(name: str, kept: int, tmp_path: Path) -> None:
+    state = {"cls_token": torch.zeros(1, 1, 64), "pos_embed": torch.zeros(1, 5, 64)}
+    if name.endswith(".pth"):
+        torch.save({"model": state}, tmp_path / name)
+    else:
+        save_file(state, tmp_path / name)
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:kept])
+    with pytest.raises(UserError, match=rf"{name} cannot be read as weights: \S+"):
+        read(tmp_path / name)
+
+
 def test_a_pickle_with_code_is_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.save({"model": Harmful()}, tmp_path / "bad.pth")
     with pytest.raises(UserError, match="more than tensors"):

@@ -84,6 +84,16 @@ def test_facts_follow_names_and_sizes_not_the_place(faces: list[Path], tmp_path:
     assert Folders(other).facts() != facts
 
 
+def test_a_link_that_leads_nowhere_is_unreadable_when_its_turn_comes(tmp_path: Path) -> None:
+    filled(tmp_path, ["a.jpg", "b.jpg"])
+    (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    order = Folders([tmp_path])
+    assert order.images == 3
+    [gone] = [sample for sample in order.first() if sample.name.endswith("gone.jpg")]
+    with pytest.raises(OSError, match="No such file"):
+        gone.content()
+
+
 def test_names_need_not_be_utf8(tmp_path: Path) -> None:
     filled(tmp_path, ["é/ü.jpg"])
     (tmp_path / "caf\udce9.png").write_bytes(b"x")

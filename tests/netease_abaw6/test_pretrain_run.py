@@ -22,7 +22,8 @@ from netease_abaw6 import pretrain_run
 from netease_abaw6.pretrain import Engine, PretrainRecipe
 from netease_abaw6.pretrain_folders import Folders
 from netease_abaw6.pretrain_ranks import Ranks
-from netease_abaw6.pretrain_run import Outputs, asked_to_stop, pretrain, source, summary
+from netease_abaw6.pretrain_run import Outputs, asked_to_stop, pretrain, source, summary, unemployed
+from netease_abaw6.pretrain_shards import Shard, Shards
 
 TINY = PretrainRecipe(
     width=32, depth=1, heads=2, patch=8, image=32, decoder_width=16, decoder_depth=1, decoder_heads=2,
@@ -142,6 +143,31 @@ def test_the_first_ctrl_c_waits_and_the_second_does_not() -> None:
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_told_to_stop_with_its_whole_group_it_saves_first(faces: Path, tmp_path: Path) -> None:
+    """As torchrun and job schedulers do it: the processes that decode get the signal too."""
+    sizes = "--width 32 --depth 1 --heads 2 --patch 8 --image 32 --decoder-width 16 --decoder-depth 1 --decoder-heads 2"
+    asked = f"--epochs 100000 --batch 8 --workers 2 --log-every 1 {sizes}".split()
+    out = tmp_path / "mae.safetensors"
+    command = [sys.executable, "-m", "harness", "pretrain-mae", str(faces), "--out", str(out), *asked]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stderr is not None
+        lines = iter(process.stderr)
+        assert any("step 5/" in line for line in lines)
+        os.killpg(process.pid, signal.SIGTERM)
+        rest = "".join(lines)
+    assert "Traceback" not in rest
+    assert process.returncode == 130
+    assert torch.load(tmp_path / "mae.training.pt", weights_only=True)["step"] >= 5
+
+
+def test_who_has_nothing_to_decode_is_told(faces: Path) -> None:
+    few = Shards([Shard(f"{i}.tar", 0, 9) for i in range(6)], lanes=64, buffer=64)
+    assert unemployed(few, world=2, workers=3) == ""
+    assert unemployed(few, world=4, workers=2).startswith("2 of 8 decoding processes have no images")
+    assert "and 2 of 8 training processes, have no images" in unemployed(few, world=8, workers=0)
+    assert unemployed(Folders([faces]), world=4, workers=8) == ""
 
 
 @pytest.mark.slow

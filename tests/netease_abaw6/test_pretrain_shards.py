@@ -44,6 +44,18 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> list[Shard]:
     return made
 
 
+@pytest.mark.parametrize(("lanes", "world", "each"), [(64, 32, 4), (64, 8, 10), (64, 8, 14), (64, 3, 5), (5, 4, 4)])
+def test_no_process_has_two_lanes_more_than_another(lanes: int, world: int, each: int) -> None:
+    every = [Share(index, world, each).mine(np.arange(lanes)) for index in range(world * each)]
+    assert sorted(np.concatenate(every)) == list(range(lanes))
+    by_process = [sum(map(len, every[rank * each : (rank + 1) * each])) for rank in range(world)]
+    assert max(by_process) - min(by_process) <= 1
+    assert max(by_process) == Share(0, world, each).largest(np.arange(lanes))
+    for rank in range(world):
+        by_worker = [len(lanes_N) for lanes_N in every[rank * each : (rank + 1) * each]]
+        assert max(by_worker) - min(by_worker) <= 1
+
+
 def seen(
     order: Shards, *, epoch: int = 0, step: int = 0, batch: int = 48, world: int = 1, each: int = 1
 ) -> list[list[int]]:
