@@ -5,6 +5,7 @@ A held-out label is in memory here and nowhere before: no plugin is called betwe
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -23,11 +24,15 @@ ENOUGH, LARGEST = 20, 1 / 3  # recordings that make a label's interval hold its 
 
 @dataclass(frozen=True)
 class Judged:
-    """Per-video statistics of one split with the names they belong to, and the score block of its row."""
+    """Per-video statistics of one split with the names they belong to, and the score block of its row.
+
+    `truths` tell each video's judged labels from any other: rows are compared on the same ones alone.
+    """
 
     stats_VLk: np.ndarray[Any, Any]
     videos: list[str]
     groups: list[str]
+    truths: list[str]
     score: dict[str, Any]
     coverage: dict[str, Any]
     scenes: dict[str, Any]
@@ -51,10 +56,11 @@ def judge_decisions(
 ) -> Judged:
     """Score videos, each with its decisions and targets (said_RL, target_RL); no `parts`: no scores by part."""
     metric = get(task.kind.metric)
-    videos, stats, positives, coverage = [], [], np.zeros(len(task.labels)), _Coverage()
+    videos, stats, truths, positives, coverage = [], [], [], np.zeros(len(task.labels)), _Coverage()
     for video, said_RL, target_RL in judged:
         videos.append(video)
         stats.append(metric.stats(said_RL, target_RL))
+        truths.append(truth_hash(target_RL))
         coverage.see(video, target_RL)
         if task.kind.name != "continuous":
             positives += np.nansum(target_RL, axis=0)
@@ -66,7 +72,17 @@ def judge_decisions(
     few = few_clusters(metric, [(stats_VLk, groups)], task.labels)
     block = score_block(found, task.labels, few)
     scenes = by_scene(metric, stats_VLk, groups, [parts[v.key] for v in videos], task.labels) if parts else {}
-    return Judged(stats_VLk, [v.key for v in videos], groups, block, report, scenes)
+    return Judged(stats_VLk, [v.key for v in videos], groups, truths, block, report, scenes)
+
+
+def truth_hash(target_RL: Floats) -> str:
+    """16 hex digits of the SHA-256 of a video's judged labels: which rows, which labels, which values.
+
+    >>> truth_hash(np.array([[1.0], [0.0]])) == truth_hash(np.array([[0.0], [1.0]]))
+    False
+    """
+    plain_RL = np.where(np.isnan(target_RL), np.nan, target_RL + 0.0).astype("<f4")  # one NaN, one zero
+    return hashlib.sha256(repr(plain_RL.shape).encode() + plain_RL.tobytes()).hexdigest()[:16]
 
 
 def by_scene(

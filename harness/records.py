@@ -8,6 +8,8 @@ from __future__ import annotations
 import io
 import json
 import math
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,20 +51,45 @@ def same(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
     }
 
 
-def write_stats(path: Path, stats_VLk: Any, videos: Sequence[str], groups: Sequence[str], *, level: str) -> None:
-    """Per-video statistics as npz, marked where they are labels."""
+def write_stats(
+    path: Path,
+    stats_VLk: Any,
+    videos: Sequence[str],
+    groups: Sequence[str],
+    *,
+    level: str,
+    truths: Sequence[str] | None = None,
+) -> None:
+    """Per-video statistics as npz, marked where they are labels; `truths` are hashes of each video's judged labels."""
     buffer = io.BytesIO()
     note = DO_NOT_SHARE if level == "video" else ""
-    np.savez_compressed(buffer, stats=stats_VLk, videos=np.array(videos), groups=np.array(groups), note=np.array(note))
+    arrays: Any = {"stats": stats_VLk, "videos": np.array(videos), "groups": np.array(groups), "note": np.array(note)}
+    if truths is not None:
+        arrays["truths"] = np.array(truths)
+    np.savez_compressed(buffer, **arrays)
     write_whole(path, buffer.getvalue())
 
 
 def read_stats(path: Path) -> tuple[Any, list[str], list[str]]:
-    """stats_VLk, video keys and groups of one split."""
+    """stats_VLk, video keys and groups of one split; HarnessError where the file is damaged."""
     if not path.exists():
         raise MissingData(f"No statistics at {path}; they are written beside every row of a run")
-    with np.load(path, allow_pickle=False) as file:
-        return file["stats"], file["videos"].tolist(), file["groups"].tolist()
+    stats_VLk, videos, groups = (_array(path, name) for name in ("stats", "videos", "groups"))
+    return stats_VLk, videos.tolist(), groups.tolist()
+
+
+def read_truths(path: Path) -> list[str] | None:
+    """A hash of each video's judged labels; None in files from before they were kept."""
+    found = _array(path, "truths", optional=True)
+    return None if found is None else list(found.tolist())
+
+
+def _array(path: Path, name: str, *, optional: bool = False) -> Any:
+    try:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            return None if optional and name not in file else file[name]
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise HarnessError(f"{path} is damaged, its statistics cannot be read ({type(error).__name__})") from error
 
 
 def _finite(value: Any, where: str) -> None:

@@ -129,13 +129,16 @@ class Stages:
         entry = self.classifier(part)
         self.context.choices.append({"part": part, **entry.info})
         videos = (*self.split.inner, *self.split.held)
-        identity = {
+        return self.context.store.stage("predict", self.predict_parts(part), lambda: self._predict(entry, videos))
+
+    def predict_parts(self, part: int) -> dict[str, Any]:
+        """What the scores of a classifier depend on."""
+        return {
             "classifier": self.fit_parts(part),
-            "videos": [v.key for v in videos],
+            "videos": [v.key for v in (*self.split.inner, *self.split.held)],
             "overlap": self.context.plan.pipeline.overlap,
             "source": files_hash(SOURCE),
         }
-        return self.context.store.stage("predict", identity, lambda: self._predict(entry, videos))
 
     def _predict(self, classifier: Entry, videos: Sequence[Video]) -> Tensors:
         import torch
@@ -162,4 +165,5 @@ def _leave_files(
     write_whole(folder.path / f"{split.name}.parquet", buffer.getvalue())
     if judged is not None:
         path = folder.path / f"{split.name}.stats.npz"
-        records.write_stats(path, judged.stats_VLk, judged.videos, judged.groups, level=task.level)
+        by_video = (judged.stats_VLk, judged.videos, judged.groups)
+        records.write_stats(path, *by_video, level=task.level, truths=judged.truths)

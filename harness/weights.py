@@ -12,10 +12,14 @@ import hashlib
 import logging
 import math
 import re
+import socket
 from collections.abc import Iterator
+from functools import cache
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from harness.datasets import cache_home
 from harness.errors import MissingData, UserError
@@ -26,6 +30,7 @@ log = logging.getLogger(__name__)
 
 CHUNK = 1 << 20
 TIMEOUT = 30.0  # seconds without a byte
+ANSWER = 3.0  # seconds within which the hub takes a connection, or is taken to be out of reach
 HUB = re.compile(r"hf:([^/@]+/[^/@]+)(?:@([^/]+))?/(.*[^/])")
 URL = re.compile(r"(https?://[^/?#]+/(?:[^?#]*/)?([^/?#]+)(?:\?[^#]*)?)(?:#(.*))?")  # address, file name, fragment
 
@@ -103,9 +108,29 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@cache
+def hub_or_cache() -> None:
+    """Called before anything asks the Hugging Face hub: where that takes no connection, only its local cache is asked.
+
+    By itself huggingface_hub goes on trying for a minute. Behind a proxy it is left to do so.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.utils import logging as hub_logging
+
+    if constants.HF_HUB_OFFLINE or getproxies():
+        return
+    address = urlsplit(constants.ENDPOINT)
+    try:
+        socket.create_connection((address.hostname, address.port or 443), ANSWER).close()
+    except OSError:
+        constants.HF_HUB_OFFLINE = True
+        hub_logging.set_verbosity_error()
+
+
 def _from_hub(place: HubFile) -> Path:
     from huggingface_hub import hf_hub_download
 
+    hub_or_cache()
     try:
         return Path(hf_hub_download(place.model, place.file, revision=place.revision))
     except ValueError as error:

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.boards.rows import SPLITS
 from harness.boards.stats import FoldStats, Unlike, aligned, read
-from harness.errors import MissingData, UserError, unknown
+from harness.errors import HarnessError, MissingData, UserError, unknown
 from harness.metrics import Metric, get
 from harness.records import read_row
 from harness.statistics import bootstrap
@@ -19,6 +19,7 @@ OVER_FOLDS: dict[str, Callable[..., bootstrap.Difference]] = {
     "folds-pooled": bootstrap.paired_folds_pooled,
 }
 MUST_AGREE = ("task", "task_version", "metric", "labels")
+NEEDED = (*MUST_AGREE, "data", "split", "score", "system", "profile", "seed", "run", "partial")
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,13 @@ def read_judged(folder: Path, split: str) -> Judged:
     if not path.exists():
         there = [name for name in SPLITS if (folder / f"{name}.json").exists()]
         raise MissingData(f"No split {split!r} in {folder}; it has {', '.join(there)}")
-    return Judged(folder, read_row(path), read(path))
+    row = read_row(path)
+    lacking = [name for name in NEEDED if name not in row]
+    if lacking:
+        raise HarnessError(f"{path} is no row of a run: it lacks {', '.join(lacking)}")
+    if row["score"] is None:
+        raise UserError(f"{path} has no score: its videos were predicted, not judged")
+    return Judged(folder, row, read(path))
 
 
 def compare(first: Judged, other: Judged, **how: Any) -> bootstrap.Difference:

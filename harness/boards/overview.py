@@ -11,8 +11,9 @@ from harness.boards.tables import BEGINNINGS, METRICS, escape_markdown, markdown
 
 INTRO = """P is the mean over a task's labels: F1 in percent for AU, EXPR and CE, concordance (CCC) for VA, Pearson's
 correlation for EMI; all on the official split (validation side). Scores of this harness carry the 95 % interval of a
-bootstrap over raw recordings; of a task, scores that share a letter cannot be told apart. Each score leads to its
-table; no data set is compared with another.
+bootstrap over raw recordings, for these trained models († few recordings decide: the interval is likely too narrow); of
+a task, scores that share a letter cannot be told apart. Each score leads to its table; no data set is compared with
+another.
 """
 NOT_COMPARABLE = "\\* not every run of this task was judged under the same conditions: its table says what differs."
 NO_RUN = "No run stands here yet: `harness run --plugin netease_abaw6 --task expr`, then `harness leaderboard`."

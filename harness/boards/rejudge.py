@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.boards.rows import Found
+from harness.boards.rows import DEMO, Found
 from harness.boards.stats import SUMMARIES, found
 from harness.judge import DRAWS, LEVEL, few_clusters, judge_folds, score_block
 from harness.metrics import get
@@ -21,7 +21,7 @@ CLOSE = 1e-9
 
 @dataclass(frozen=True)
 class Rejudged:
-    """A row and the score its statistics give today; None where there are none (of real data they are not shared)."""
+    """A row and the score its statistics give today; None where there are none: of real data they are not shared."""
 
     found: Found
     score: Mapping[str, Any] | None
@@ -29,9 +29,15 @@ class Rejudged:
     @property
     def differs(self) -> str:
         """What of the row is not what its statistics give, in words; "" where all is."""
-        if self.score is None:
-            return ""
-        return _difference(self.found.row["score"], self.score, "score")
+        told = self.found.row["score"]
+        if self.score is not None:
+            return _difference(told, self.score, "score")
+        if self.found.row["data"]["name"] == DEMO:
+            return "no statistics lie beside it, which rows of the demo world have"
+        mean = sum(one["value"] for one in told["labels"].values()) / len(told["labels"])
+        if abs(told["P"]["value"] - mean) > CLOSE:
+            return f"score.P: the row says {told['P']['value']}, the mean of its labels is {mean}"
+        return ""
 
 
 def rejudge(rows: Sequence[Found], progress: Progress = silent) -> list[Rejudged]:

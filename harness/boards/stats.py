@@ -1,7 +1,8 @@
 """The statistics that lie beside a row, and whether those of two rows are of the same labels.
 
-The statistics of a video hold what its labels are (tp + fn; the target's moments), so that runs judged on different
-labels are told apart here without reading a label.
+With the statistics of a video lies a hash of its judged labels, so that runs judged on different labels are told apart
+here without reading one. Files from before that have none; of those, what statistics say of the labels (tp + fn; the
+target's moments) must agree.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 
 from harness.errors import MissingData
 from harness.metrics import Metric, Stats
-from harness.records import read_stats
+from harness.records import read_stats, read_truths
 from harness.splits import FOLDS
 from harness.statistics.bootstrap import Fold
 
@@ -22,11 +23,12 @@ SUMMARIES = ("folds-mean", "folds-pooled")
 
 @dataclass(frozen=True, eq=False)
 class FoldStats:
-    """stats_VLk of one split's judged videos, with their keys and their recordings."""
+    """stats_VLk of one split's judged videos, with their keys, their recordings and hashes of their judged labels."""
 
     stats_VLk: Stats
     videos: list[str]
     groups: list[str]
+    truths: list[str] | None = None
 
     @property
     def fold(self) -> Fold:
@@ -43,7 +45,8 @@ def read(row: Path) -> tuple[FoldStats, ...]:
     MissingData where they are not there.
     """
     names = [f"fold-{i}" for i in range(1, FOLDS + 1)] if row.stem in SUMMARIES else [row.stem]
-    return tuple(FoldStats(*read_stats(row.with_name(f"{name}.stats.npz"))) for name in names)
+    paths = [row.with_name(f"{name}.stats.npz") for name in names]
+    return tuple(FoldStats(*read_stats(path), read_truths(path)) for path in paths)
 
 
 def found(row: Path) -> tuple[FoldStats, ...] | None:
@@ -66,12 +69,16 @@ def aligned(metric: Metric, first: FoldStats, other: FoldStats) -> FoldStats:
     stats_VLk = other.stats_VLk[order]
     if stats_VLk.shape != first.stats_VLk.shape:
         raise Unlike(f"they have {first.stats_VLk.shape[1]} and {stats_VLk.shape[1]} labels")
-    told_VLi, other_VLi = _labels_told(metric, first.stats_VLk), _labels_told(metric, stats_VLk)
-    like_V = np.all(np.isclose(told_VLi, other_VLi, rtol=1e-9), axis=(1, 2))
+    if first.truths is not None and other.truths is not None:
+        like_V = np.array(first.truths) == np.array([other.truths[i] for i in order])
+    else:
+        told_VLi, other_VLi = _labels_told(metric, first.stats_VLk), _labels_told(metric, stats_VLk)
+        like_V = np.all(np.isclose(told_VLi, other_VLi, rtol=1e-9), axis=(1, 2))
     unlike = [video for video, like in zip(first.videos, like_V.tolist(), strict=True) if not like]
     if unlike:
         raise Unlike(f"the labelled rows of {len(unlike)} videos differ, such as {', '.join(unlike[:3])}")
-    return FoldStats(stats_VLk, first.videos, first.groups)
+    truths = None if other.truths is None else [other.truths[i] for i in order]
+    return FoldStats(stats_VLk, first.videos, first.groups, truths)
 
 
 def _labels_told(metric: Metric, stats_VLk: Stats) -> Stats:

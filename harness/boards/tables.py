@@ -21,7 +21,7 @@ DAGGER = "†"
 SUFFIXES = {"md": ".md", "csv": ".csv", "latex": ".tex", "json": ".json"}
 CSV_HEAD = (
     *("data", "task", "system", "profile", "seed", "split", "label", "value", "low", "high"),
-    *("metric", "run", "published", "tie", "best", "contamination"),
+    *("metric", "run", "published", "tie", "best", "contamination", "few_clusters"),
 )
 METRICS = {"f1": "F1, %", "ccc": "CCC", "pearson": "Pearson"}
 BEGINNINGS = {  # how a file that the board made begins: others are never touched
@@ -219,7 +219,8 @@ def _csv(page: Page) -> str:
                 scores = (score.value, score.low, score.high)
                 who = (line.data, line.task, line.name, line.profile, line.seed_text, line.split)
                 ties = (line.tie, line.best) if label == "P" else ("", None)
-                end = (line.metric, line.run, line.published, *ties, line.contamination)
+                few = "yes" if label in line.few or (label == "P" and line.few) else ""
+                end = (line.metric, line.run, line.published, *ties, line.contamination, few)
                 writer.writerow([*who, label, *scores, *end])
     return buffer.getvalue()
 

@@ -90,7 +90,7 @@ def _as_json(first: Compared, other: Compared, difference: Difference, corrected
     row = first.row
     return {
         "task": row["task"], "data": row["data"]["name"], "split": row["split"], "metric": row["metric"],
-        "first": first.told(), "other": other.told(), "for": _speaks_of(first),
+        "first": first.told(), "other": other.told(), "for": _speaks_of(first), "few_clusters": few_of(first),
         "P": {**asdict(difference.p), "p_holm": corrected[-1]},
         "labels": {
             label: {**asdict(one), "p_holm": p}
@@ -99,6 +99,15 @@ def _as_json(first: Compared, other: Compared, difference: Difference, corrected
         "interval": {"method": f"paired cluster bootstrap, {difference.method}", "level": difference.level,
                      "draws": difference.draws, "clusters": difference.clusters},
     }  # fmt: skip
+
+
+def few_of(one: Compared) -> list[str]:
+    """Labels of which few recordings decide: they are the same for both."""
+    from harness.judge import few_clusters
+    from harness.metrics import get
+
+    run: Judged = getattr(one, "runs", (one,))[0]
+    return few_clusters(get(one.row["metric"]), [fold.fold for fold in run.folds], one.row["labels"])
 
 
 def _speaks_of(one: Compared) -> str:
@@ -112,9 +121,10 @@ def _show(first: Compared, other: Compared, difference: Difference, corrected: S
     from rich.table import Table
     from rich.text import Text
 
-    from harness.boards.tables import METRICS, printed
+    from harness.boards.rows import FEW_CLUSTERS
+    from harness.boards.tables import DAGGER, METRICS, printed
 
-    row, metric = first.row, first.row["metric"]
+    row, metric, few = first.row, first.row["metric"], few_of(first)
     console = Console(highlight=False)
     table = Table(
         title=Text(f"{row['task']}, {row['split']}, {row['data']['name']} data: {METRICS[metric]}"),
@@ -129,7 +139,8 @@ def _show(first: Compared, other: Compared, difference: Difference, corrected: S
     for i, (label, one) in enumerate([*zip(row["labels"], difference.labels, strict=True), ("P", difference.p)]):
         scores = [compared.scores["P" if one is difference.p else label] for compared in (first, other)]
         cells = [*(printed(score, metric) for score in scores), signed(one.value, metric)]
-        interval = f"[{signed(one.low, metric)}, {signed(one.high, metric)}]"
+        doubt = DAGGER if label in few or (one is difference.p and few) else ""
+        interval = f"[{signed(one.low, metric)}, {signed(one.high, metric)}]{doubt}"
         p = [f"{one.p_value:.4f}", *([f"{corrected[i]:.4f}"] if corrected else [])]
         table.add_row(*map(Text, (label, *cells, interval, *p)))
     console.print(table)
@@ -141,6 +152,8 @@ def _show(first: Compared, other: Compared, difference: Difference, corrected: S
     drawn = f"{difference.clusters} recordings{' and of seeds' if 'seeds' in first.told() else ''}"
     how = f"{difference.draws:,} draws of {drawn}, {difference.method}, for {_speaks_of(first)}"
     console.print(how, markup=False)
+    if few:
+        console.print(FEW_CLUSTERS, markup=False)
 
 
 def signed(value: float, metric: str) -> str:

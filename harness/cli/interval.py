@@ -76,7 +76,8 @@ def _show(judged: Judged, found: ScoreInterval, few: Sequence[str]) -> None:
         table.add_row(*map(Text, (label, printed(one.value, metric), ends)))
     console.print(title, markup=False, soft_wrap=True)
     console.print(table)
-    console.print(f"{found.draws:,} draws of {found.clusters} recordings, {found.method}", markup=False)
+    drawn = f"{found.draws:,} draws of {found.clusters} recordings, {found.method}"
+    console.print(f"{drawn}, for these trained models", markup=False)
     if few:
         console.print(FEW_CLUSTERS, markup=False)
     if row["partial"]:

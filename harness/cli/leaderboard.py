@@ -93,7 +93,7 @@ def leaderboard(context: click.Context, records: Path, runs: Path | None, no_run
     if added:
         _add(records, added, console)
     if check or rejudge:
-        _judge_again(records, console, write=rejudge and not check)
+        _judge_again([records, *([runs] if runs is not None and check else [])], console, write=rejudge and not check)
     collected = collect(records, _runs(runs, none=no_runs or check or rejudge or bool(added)))
     lines = collected.lines + _published(published, console)
     asked = _asked_for(lines, data, split)
@@ -196,13 +196,13 @@ def _add(records: Path, sources: Sequence[Path], console: Console) -> None:
     console.print(f"{len(done.written)} files copied into {records}", markup=False)
 
 
-def _judge_again(records: Path, console: Console, *, write: bool) -> None:
+def _judge_again(folders: Sequence[Path], console: Console, *, write: bool) -> None:
     """Rows against their statistics: brought up to date, or an error naming those that differ."""
     from harness.boards.rejudge import bring_up_to_date, rejudge
     from harness.boards.rows import find_rows
     from harness.progress import shown
 
-    judged = rejudge(find_rows(records) if records.is_dir() else [], shown)
+    judged = rejudge([row for folder in folders if folder.is_dir() for row in find_rows(folder)], shown)
     if write:
         for found in bring_up_to_date(judged):
             console.print(f"judged again: {found.path}", markup=False)

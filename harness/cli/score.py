@@ -105,7 +105,8 @@ def request_of(source: Path, words: Mapping[str, Any]) -> Request:
 def _print_row(row: Mapping[str, Any], console: Console) -> None:
     p, coverage = row["score"]["P"], row["coverage"]
     title = f"{row['task']} {row['split']} on {row['data']['name']}"
-    console.print(f"{title}: P {p['value']:.4f}, 95 % [{p['low']:.4f}, {p['high']:.4f}]", markup=False)
+    interval = f"95 % [{p['low']:.4f}, {p['high']:.4f}] for these predictions"
+    console.print(f"{title}: P {p['value']:.4f}, {interval}", markup=False)
     console.print(
         "  " + ", ".join(f"{label} {one['value']:.3f}" for label, one in row["score"]["labels"].items()), markup=False
     )

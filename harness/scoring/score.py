@@ -159,7 +159,8 @@ class Scoring:
         said = {key: said_RL for key, (said_RL, _) in settled.items()}
         write_whole(folder.path / f"{split.name}.parquet", decisions_table(self.task, split.held, matched.scores, said))
         stats = folder.path / f"{split.name}.stats.npz"
-        records.write_stats(stats, judged.stats_VLk, judged.videos, judged.groups, level=self.task.level)
+        by_video = (judged.stats_VLk, judged.videos, judged.groups)
+        records.write_stats(stats, *by_video, level=self.task.level, truths=judged.truths)
         row = {
             **heading(self),
             "split": split.name,

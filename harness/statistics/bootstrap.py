@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypedDict, TypeVar, Unpack
 
+import numpy as np
+
 from harness.metrics import Metric, Stats
 from harness.statistics.draws import Fold, by_group, draw, pooled, strata_of, weights
 from harness.statistics.intervals import Drawn, difference_limits, limits, p_values
@@ -66,7 +68,10 @@ class Contrast(Estimate):
 
 @dataclass(frozen=True)
 class Found(Generic[E]):
-    """P and every label. `clusters` recordings were drawn `draws` times; one cluster alone gives no width."""
+    """P and every label. `clusters` recordings were drawn `draws` times.
+
+    How much recordings differ cannot be seen in one: then an interval is all that a score can be, and p is 1.
+    """
 
     p: E
     labels: tuple[E, ...]
@@ -132,6 +137,8 @@ def paired_folds_pooled(
 def estimates(metric: Metric, drawn: Drawn, strata: Sequence[Stats], how: How) -> ScoreInterval:
     """Draws of a score closed to intervals; `strata` are the recordings drawn, stats_GLk of each fold."""
     lows, highs = limits(drawn, how.method, how.level, metric.bounds)
+    if _alone(strata):
+        lows, highs = (np.full_like(lows, bound) for bound in metric.bounds)
     columns = zip(drawn.points_M.tolist(), lows.tolist(), highs.tolist(), strict=True)
     *labels, p = [Estimate(*column) for column in columns]
     return Found(p, tuple(labels), sum(map(len, strata)), how.draws, how.level, how.method)
@@ -141,10 +148,18 @@ def contrasts(metric: Metric, drawn: Drawn, strata: Sequence[Stats], how: How, *
     """Draws of a difference closed to intervals; `swapped`: it was drawn as b - a, and a - b is told."""
     widest = metric.bounds[1] - metric.bounds[0]
     low_M, high_M = difference_limits(drawn, how.method, how.level, (-widest, widest))
+    p_M = p_values(drawn, how.method)
+    if _alone(strata):
+        low_M, high_M, p_M = np.full_like(low_M, -widest), np.full_like(high_M, widest), np.ones_like(p_M)
     found = (-drawn.points_M, -high_M, -low_M) if swapped else (drawn.points_M, low_M, high_M)
-    columns = (*found, p_values(drawn, how.method))
+    columns = (*found, p_M)
     *labels, p = [Contrast(*(x + 0.0 for x in one)) for one in zip(*(c.tolist() for c in columns), strict=True)]
     return Found(p, tuple(labels), sum(map(len, strata)), how.draws, how.level, how.method)  # + 0.0: no -0.0 left
+
+
+def _alone(strata: Sequence[Stats]) -> bool:
+    """Whether no fold has two recordings to tell apart."""
+    return all(len(stats_GLk) < 2 for stats_GLk in strata)
 
 
 def _same_rows(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.errors import MissingData, UserError
+from harness.weights import hub_or_cache
 
 if TYPE_CHECKING:
     from torch import nn
@@ -61,6 +62,8 @@ class Checkpoint:
             raise MissingData(f"No folder {self.name!r}: expected one made by save_pretrained, or a hub name")
         if folder.is_dir() and self.revision is not None:
             raise UserError(f"revision={self.revision!r} is of a hub name; {self.name!r} is a folder")
+        if not folder.is_dir():
+            hub_or_cache()
         place = str(folder) if folder.is_dir() else self.name
         common = {"revision": self.revision or "main", "trust_remote_code": self.trust_remote_code}
         try:

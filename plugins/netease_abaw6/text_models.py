@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.errors import MissingData, UserError
+from harness.weights import hub_or_cache
 
 Tokenize = Callable[[Sequence[str]], Mapping[str, Tensor]]
 
@@ -83,6 +84,8 @@ def pretrained(
         raise MissingData(f"No language model at '{model}': expected a folder that transformers reads")
     if folder.is_dir() and revision is not None:
         raise UserError(f"revision={revision!r} is of a hub name; {model} is a folder")
+    if not folder.is_dir():
+        hub_or_cache()
     place = str(folder) if folder.is_dir() else model
     options: dict[str, Any] = {"revision": revision or "main", "trust_remote_code": trust_remote_code}
     try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from harness.errors import MissingData, UserError
 from harness.types import ImageInput, Modality
-from harness.weights import local_file
+from harness.weights import hub_or_cache, local_file
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -69,6 +69,7 @@ def _check_name(model: str) -> None:
 def _published(model: str) -> nn.Module:
     import timm
 
+    hub_or_cache()
     try:
         net: nn.Module = timm.create_model(model, pretrained=True, num_classes=0)
     except OSError as error:  # huggingface_hub's and urllib's errors are OSErrors

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.errors import HarnessError, MissingData
-from harness.records import DO_NOT_SHARE, read_row, read_stats, same, write_row, write_stats
+from harness.records import DO_NOT_SHARE, read_row, read_stats, read_truths, same, write_row, write_stats
 
 ROW = {"schema": 1, "task": "expr", "score": {"P": {"value": 0.5}}, "choices": [{"scores": [0.1, 0.2]}],
        "cost": {"wall_s": 1.0}, "env": {"cores": 2}}  # fmt: skip
@@ -82,6 +82,14 @@ def test_statistics_come_back_and_say_where_they_are_labels(tmp_path: Path, leve
     assert (videos, groups) == (["valid/a", "valid/b", "valid/c"], ["a", "b", "b"])
     with np.load(path, allow_pickle=False) as file:
         assert str(file["note"]) == note
+
+
+def test_hashes_of_labels_come_back_where_there_are_any(tmp_path: Path):
+    stats_VLk, names = np.zeros((2, 1, 5)), ["a", "b"]
+    write_stats(tmp_path / "old.npz", stats_VLk, names, names, level="frame")
+    assert read_truths(tmp_path / "old.npz") is None
+    write_stats(tmp_path / "new.npz", stats_VLk, names, names, level="frame", truths=["0f", "1e"])
+    assert read_truths(tmp_path / "new.npz") == ["0f", "1e"]
 
 
 def test_statistics_that_are_not_there(tmp_path: Path):

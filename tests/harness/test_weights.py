@@ -6,6 +6,7 @@ import hashlib
 import logging
 import math
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from harness import weights
 from harness.errors import MissingData, UserError
 from harness.progress import silent
-from harness.weights import Download, HubFile, local_file, parse, sha256_of
+from harness.weights import Download, HubFile, hub_or_cache, local_file, parse, sha256_of
 
 CONTENT = bytes(range(256)) * 10_000  # 2.4 MiB: three chunks
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -115,6 +116,33 @@ def test_a_hub_file_that_is_not_here_is_missing_offline(hub: Path):
     where = r"^other\.pth of the hub's owner/name at revision 'v1' is neither in the local hub cache nor can be had "
     with pytest.raises(MissingData, match=where + r"\(LocalEntryNotFoundError: .*\)\. Known: x$"):
         local_file("hf:owner/name@v1/other.pth", hint="Known: x")
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_hub_that_takes_no_connection_is_asked_no_more(answers: bool, monkeypatch: pytest.MonkeyPatch):
+    from huggingface_hub import constants
+
+    quiet: list[bool] = []
+    monkeypatch.setattr("huggingface_hub.utils.logging.set_verbosity_error", lambda: quiet.append(True))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("harness.weights.getproxies", dict)
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        if answers:
+            door.listen(1)
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{door.getsockname()[1]}")
+        hub_or_cache.__wrapped__()
+    assert (constants.HF_HUB_OFFLINE, quiet) == ((False, []) if answers else (True, [True]))
+
+
+def test_behind_a_proxy_nothing_is_tried(monkeypatch: pytest.MonkeyPatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("harness.weights.getproxies", lambda: {"https": "http://proxy"})
+    monkeypatch.setattr(socket, "create_connection", None)
+    hub_or_cache.__wrapped__()
+    assert not constants.HF_HUB_OFFLINE
 
 
 @pytest.mark.parametrize("place", ["owner--/name/faces.pth", "owner/name/../../../faces.pth", "owner/name//faces.pth"])

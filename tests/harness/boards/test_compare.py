@@ -10,7 +10,8 @@ import pytest
 from finished_runs import write_run
 
 from harness.boards.compare import compare, read_judged
-from harness.errors import MissingData, UserError
+from harness.errors import HarnessError, MissingData, UserError
+from harness.judge import truth_hash
 from harness.metrics import get
 from harness.records import read_stats, write_stats
 from harness.statistics import bootstrap
@@ -93,6 +94,37 @@ def test_other_labels_are_found_in_the_statistics(make_run: MakeRun, metric: str
     why = r"the labelled rows of 1 videos differ, such as valid/video4 \(partly invalid rows: any and all\)"
     with pytest.raises(UserError, match=why):
         compare(read_judged(a, "official"), read_judged(b, "official"))
+
+
+@pytest.mark.parametrize("metric", ["f1", "ccc"])
+def test_labels_in_another_order_are_others_though_their_statistics_are_the_same(make_run: MakeRun, metric: str):
+    a, b = make_run(metric=metric), make_run(metric=metric, system="other", run="r2")
+    stats, videos, groups = read_stats(b / "official.stats.npz")
+    truths = [truth_hash(np.arange(4.0)[:, None] + i) for i in range(len(videos))]
+    write_stats(a / "official.stats.npz", stats, videos, groups, level="frame", truths=truths)
+    write_stats(b / "official.stats.npz", stats, videos, groups, level="frame", truths=truths)
+    assert compare(read_judged(a, "official"), read_judged(b, "official")).p.value == 0
+    truths[3] = truth_hash(np.arange(4.0)[::-1, None] + 3)
+    write_stats(b / "official.stats.npz", stats, videos, groups, level="frame", truths=truths)
+    with pytest.raises(UserError, match=r"the labelled rows of 1 videos differ, such as valid/video3"):
+        compare(read_judged(a, "official"), read_judged(b, "official"))
+
+
+def test_a_damaged_row_or_file_is_named(make_run: MakeRun):
+    run = make_run()
+    path = run / "official.json"
+    row = json.loads(path.read_text())
+    path.write_text(json.dumps({k: v for k, v in row.items() if k != "task_version"}))
+    with pytest.raises(HarnessError, match=r"official\.json is no row of a run: it lacks task_version"):
+        read_judged(run, "official")
+    path.write_text(json.dumps(row | {"score": None}))
+    with pytest.raises(UserError, match=r"official\.json has no score"):
+        read_judged(run, "official")
+    path.write_text(json.dumps(row))
+    stats = run / "official.stats.npz"
+    stats.write_bytes(stats.read_bytes()[:200])
+    with pytest.raises(HarnessError, match=r"official\.stats\.npz is damaged, its statistics cannot be read"):
+        read_judged(run, "official")
 
 
 def test_other_videos_and_other_recordings_are_refused(make_run: MakeRun):

@@ -61,11 +61,20 @@ def test_a_score_that_was_touched_is_named(run: Path, split: str):
     assert wrong[split].startswith("score.P.value: the row says 0.")
 
 
-def test_without_statistics_nothing_can_be_said(run: Path):
+def test_without_statistics_a_row_of_the_demo_world_is_wrong_and_of_others_p_is_the_mean(run: Path):
     for path in run.glob("*.npz"):
         path.unlink()
     assert {one.score for one in rejudge(find_rows(run))} == {None}
-    assert {one.differs for one in rejudge(find_rows(run))} == {""}
+    assert {one.differs[:24] for one in rejudge(find_rows(run))} == {"no statistics lie beside"}
+    path = run / "official.json"
+    row = json.loads(path.read_text())
+    row["data"]["name"] = "aff-wild2"
+    path.write_text(json.dumps(row))
+    assert next(one for one in rejudge(find_rows(run)) if one.found.path == path).differs == ""
+    row["score"]["P"]["value"] += 0.01
+    path.write_text(json.dumps(row))
+    differs = next(one for one in rejudge(find_rows(run)) if one.found.path == path).differs
+    assert differs.startswith("score.P: the row says")
 
 
 def test_the_flag_is_the_judges(run: Path):

@@ -63,6 +63,15 @@ def test_nothing_is_cut_off_in_a_terminal_of_80_columns(make_run: MakeRun, monke
     assert "…" not in done.stdout
 
 
+def test_few_recordings_are_marked(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    a, b = make_run(), make_run(system="strong", run="r2", skill=0.9)
+    assert json.loads(compared(a, b, "--json").stdout)[0]["few_clusters"] == ["Anger", "Joy"]
+    printed = compared(a, b).stdout
+    assert printed.count("]†") == 3
+    assert "† few clusters" in printed
+
+
 def test_json_holds_fractions(make_run: MakeRun):
     a, b = (
         make_run(*FOLDS, "folds-pooled", skill=0.1),

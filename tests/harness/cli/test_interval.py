@@ -57,9 +57,16 @@ def test_the_table_marks_what_rests_on_few_recordings(make_run, monkeypatch: pyt
     assert any("90 % interval" in line for line in lines)
     assert [line.strip("│ ").split()[0] for line in lines if line.startswith("│")] == ["Anger", "Joy", "P"]
     assert sum("]†" in line for line in lines) == 3
-    assert "300 draws of 3 recordings, studentised" in lines
+    assert "300 draws of 3 recordings, studentised, for these trained models" in lines
     assert any(line.startswith("† few clusters") for line in lines)
     assert "partial: limited" in lines
+
+
+def test_too_few_draws_for_the_level_are_refused(make_run):
+    done = asked(make_run(), "--draws", "9999", "--level", "0.999")
+    assert done.exit_code == 2
+    assert "--level 0.999 needs 10,000 draws or more: 5 beyond each limit" in done.stderr
+    assert asked(make_run(), "--draws", "100", "--level", "0.9").exit_code == 0
 
 
 def test_a_split_that_was_not_run_is_missing(make_run):

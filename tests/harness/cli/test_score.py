@@ -78,7 +78,7 @@ def test_a_table_is_scored_and_its_coverage_told(data: Path, tmp_path: Path):
     assert row["score"]["P"]["value"] == 1.0
     assert (row["system"], row["profile"], row["scored"]["format"]) == ("mine", "scored", "csv")
     lines = done.stderr.splitlines()
-    assert "expr official on aff-wild2: P 1.0000, 95 % [1.0000, 1.0000]" in lines
+    assert "expr official on aff-wild2: P 1.0000, 95 % [1.0000, 1.0000] for these predictions" in lines
     assert (
         "  coverage, policy official: 3 of 3 videos, 36 rows; 30 of 30 labelled rows matched (100.00 %), 0 missing; "
         "0 rows beyond the end of a video, 0 unlabelled rows absent"

@@ -169,12 +169,26 @@ def test_an_unknown_method_is_named() -> None:
         bootstrap.interval(metrics.get("f1"), *statistics("f1", world("f1")), draws=9, method="bcaa")
 
 
-def test_one_recording_gives_no_width_and_none_is_an_error() -> None:
+@pytest.mark.parametrize("method", intervals.METHODS)
+def test_of_one_recording_nothing_is_known_but_the_score(method: str) -> None:
+    stats_VLk, groups = statistics("f1", [("only", *rest) for _, *rest in world("f1", videos=3)])
+    f1 = metrics.get("f1")
+    found = bootstrap.interval(f1, stats_VLk, groups, draws=10, method=method)
+    assert {(one.low, one.high) for one in (found.p, *found.labels)} == {(0.0, 1.0)}
+    worse_VLk = stats_VLk.copy()
+    columns = [f1.columns.index(name) for name in ("tp", "fn")]
+    worse_VLk[..., columns[1]] += worse_VLk[..., columns[0]]
+    worse_VLk[..., columns[0]] = 0
+    difference = bootstrap.paired(f1, stats_VLk, worse_VLk, groups, draws=10, method=method)
+    assert difference.p.value > 0
+    assert (difference.p.low, difference.p.high, difference.p.p_value) == (-1.0, 1.0, 1.0)
+
+
+def test_one_recording_is_one_cluster_and_none_is_an_error() -> None:
     rows = [("only", *rest) for _, *rest in world("f1", videos=3)]
     f1 = metrics.get("f1")
     found = bootstrap.interval(f1, *statistics("f1", rows), draws=10)
     assert found.clusters == 1
-    assert found.p.low == found.p.value == found.p.high
     with pytest.raises(ValueError, match="at least one recording"):
         bootstrap.interval(f1, np.zeros((0, 4, 4), dtype=np.int64), [])
     with pytest.raises(ValueError, match="3 videos have statistics, 1 have a group"):
