@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from harness.errors import MissingData, UserError
 from harness.types import Detector
@@ -18,7 +21,8 @@ def make_detector(plugins: Plugins, name: str, weights: str | None, device: str)
     """The detector called `name`, on `device` where its factory knows devices.
 
     "auto" is RetinaFace, else YuNet, whichever can read `weights` or has its own here; MissingData naming both where
-    none can.
+    none can. Weights that `HARNESS_RETINAFACE_WEIGHTS` names are never passed over: MissingData with the path where
+    they cannot be used.
     """
     if name == "auto":  # weights that cannot be had are told once, whoever would have read them
         hint = "A detector's weights are a path, hf:OWNER/NAME/FILE or URL#sha256=HASH"
@@ -40,8 +44,27 @@ def _first(plugins: Plugins, weights: str | None, device: str) -> Detector:
     for name in AUTO:
         if name not in plugins.provided("detectors"):
             continue
+        variable = f"HARNESS_{name.upper()}_WEIGHTS"
+        named = None if weights else os.environ.get(variable)
         try:
-            return make_detector(plugins, name, weights, device)
+            detector = make_detector(plugins, name, weights, device)
+            if weights or named:
+                _try(detector)
+            return detector
         except (MissingData, UserError) as error:
-            why.append(str(error))
-    raise MissingData("--detector auto: no detector can be used here. " + " ".join(why))
+            told = " ".join(str(error).split())
+            if named:
+                raise MissingData(f"--detector auto: {variable}={named}: {told}") from error
+            if not weights and isinstance(error, UserError) and name != AUTO[-1]:  # there, and not what it should be
+                raise MissingData(f"--detector auto: {told}") from error
+            why.append(told)
+    what = f"no detector can use {weights}" if weights else "no detector can be used here"
+    raise MissingData(f"--detector auto: {what}. {'; '.join(why)}")
+
+
+def _try(detector: Detector) -> None:
+    """UserError where a detector took weights that are not its own: OpenCV opens any ONNX file as YuNet's."""
+    try:
+        detector([np.zeros((64, 64, 3), np.uint8)])
+    except Exception as error:  # each library has errors of its own
+        raise UserError(f"They are no weights of {detector.name!r}: {str(error)[:200]}") from error

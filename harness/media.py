@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -36,7 +37,7 @@ class VideoFile:
 
     Each iteration decodes anew. Times come from the frames, so a variable frame rate is kept; packets that cannot be
     decoded are logged, counted in `damaged` and left out, as players do. MissingData where there is no such file,
-    UserError where it holds no video (a cover picture is none).
+    UserError where it holds no video (a cover picture is none) or FFmpeg cannot decode its kind.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,7 +52,10 @@ class VideoFile:
 
         reformatter = VideoReformatter()  # one for all frames: two to three times faster than frame.to_ndarray
         for number, (time, frame) in enumerate(self._decode()):
-            rgb: av.VideoFrame = reformatter.reformat(frame, format="rgb24", interpolation=Interpolation.FAST_BILINEAR)
+            with _told_of(self.path):
+                rgb: av.VideoFrame = reformatter.reformat(
+                    frame, format="rgb24", interpolation=Interpolation.FAST_BILINEAR
+                )
             image: Image = rgb.to_ndarray().astype(np.uint8, copy=False)
             turns = round(getattr(frame, "rotation", 0) / 90) % 4
             yield Frame(number, time, np.ascontiguousarray(np.rot90(image, turns)) if turns else image)
@@ -64,7 +68,7 @@ class VideoFile:
     @cached_property
     def start(self) -> float:
         """The first frame's own time stamp, in seconds of the container's clock; UserError where no frame decodes."""
-        with _open(self.path) as container:
+        with _open(self.path) as container, _told_of(self.path):
             first = next(_frames(container, self._stream(container)), None)
         if first is None:
             raise UserError(f"{self.path}: not one frame can be decoded")
@@ -90,7 +94,7 @@ class VideoFile:
     def _decode(self) -> Iterator[tuple[float, Any]]:
         self.damaged = 0
         first = self.start
-        with _open(self.path) as container:
+        with _open(self.path) as container, _told_of(self.path):
             stream = self._stream(container)
             stream.thread_type = "AUTO"
             step = 1 / self.rate
@@ -137,8 +141,17 @@ def _open(path: Path) -> InputContainer:
 
     if not path.is_file():
         raise MissingData(f"No such file: {path}")
-    try:
+    with _told_of(path):
         return av.open(str(path))
+
+
+@contextmanager
+def _told_of(path: Path) -> Iterator[None]:
+    """FFmpeg's errors as one line with the file's name."""
+    import av
+
+    try:
+        yield
     except av.FFmpegError as error:
         raise UserError(f"{path} cannot be read as video or sound: {error.strerror or error}") from None
 

@@ -124,7 +124,7 @@ def hub_or_cache() -> None:
         socket.create_connection((address.hostname, address.port or 443), ANSWER).close()
     except OSError:
         constants.HF_HUB_OFFLINE = True
-        hub_logging.set_verbosity_error()
+        hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
 
 
 def _from_hub(place: HubFile) -> Path:

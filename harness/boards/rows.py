@@ -234,9 +234,11 @@ def _judged(row: Mapping[str, Any]) -> str:
 
 def _scored_remark(system: str, scored: Mapping[str, Any], coverage: Mapping[str, Any]) -> str:
     """How far predictions that were scored from a file cover what is judged, and what their policy made of the rest."""
-    missing = coverage["missing_rows"]
-    fate = {"strict": "counted as wrong", "intersection": "not judged"}.get(scored["policy"], "")
-    rest = f"; {missing:,} labelled rows without a prediction are {fate}" if missing else ""
+    missing, policy = coverage["missing_rows"], scored["policy"]
+    labelled = coverage["judged_rows"] + (missing if policy == "intersection" else 0)
+    covered = f"{labelled - missing:,} of {labelled:,} labelled rows predicted"
+    fate = {"strict": "counted as wrong", "intersection": "not judged"}.get(policy, "")
+    rest = f", the others are {fate}" if missing else ""
     never = scored["labels_without_column"]
     labels = f"; no predictions of {', '.join(never)}" if never else ""
-    return f"{system}: predictions scored from files, policy {scored['policy']}{rest}{labels}."
+    return f"{system}: predictions scored from files, policy {policy}, {covered}{rest}{labels}."

@@ -106,7 +106,7 @@ def few_of(one: Compared) -> list[str]:
     from harness.judge import few_clusters
     from harness.metrics import get
 
-    run: Judged = getattr(one, "runs", (one,))[0]
+    run: Any = getattr(one, "runs", (one,))[0]
     return few_clusters(get(one.row["metric"]), [fold.fold for fold in run.folds], one.row["labels"])
 
 

@@ -114,6 +114,9 @@ def _print_row(row: Mapping[str, Any], console: Console) -> None:
     if few:
         console.print(f"  few recordings decide on {', '.join(few)}: the interval is likely too narrow", markup=False)
     if "held_videos" not in coverage:  # of folds together
+        missing, judged = coverage["missing_rows"], coverage["judged_rows"]
+        told = f"{coverage['videos']:,} videos, {judged:,} labelled rows judged, {missing:,} without a prediction"
+        console.print(f"  coverage, policy {row['scored']['policy']}: {told}", markup=False)
         return
     videos, held = coverage["predicted_videos"], coverage["held_videos"]
     matched, labelled = coverage["matched_rows"], coverage["labelled_rows"]

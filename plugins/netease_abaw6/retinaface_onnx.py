@@ -22,7 +22,8 @@ class OnnxNet:
             import onnxruntime
         except ImportError:
             raise UserError(f"{path.name} needs onnxruntime: pip install 'abaw-harness[onnx]'") from None
-        wanted = ["CUDAExecutionProvider"] if device.startswith("cuda") else []
+        gpu = int(device.partition(":")[2] or 0)
+        wanted = [("CUDAExecutionProvider", {"device_id": gpu})] if device.startswith("cuda") else []
         try:
             self._session = onnxruntime.InferenceSession(str(path), providers=[*wanted, "CPUExecutionProvider"])
         except Exception as error:  # onnxruntime has no common error of its own

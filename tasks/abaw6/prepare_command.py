@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from harness.errors import SomeTasksFailed
+from harness.errors import SomeTasksFailed, UserError
 
 if TYPE_CHECKING:
     from abaw6.prepare import Summary
@@ -36,14 +35,14 @@ LAYOUTS = ("aff-wild2", "c-expr", "hume-vidmimic2")
     "--cropper", type=click.Choice(["pillow", "roi_align"]), default=None,
     help="Crops one by one, or in batches on the device.  [default: roi_align on a GPU, else pillow]",
 )
-@click.option("--transcribe", metavar="MODEL", help="Also write transcripts.csv, by this speech recogniser.")
+@click.option("--transcribe", metavar="MODEL", help="Also write transcripts.csv, by this recogniser (hume-vidmimic2).")
 @click.option("--revision", metavar="COMMIT", help="Of the recogniser, on the hub.")
 @click.option(
     "--raw", type=click.Choice(["link", "copy", "none"]), default="link", show_default=True,
     help="Raw videos into the data set; scenes are read from them.",
 )
 @click.option("--device", default="cpu", show_default=True)
-@click.option("--workers", type=click.IntRange(0), default=0, help="Processes.  [default: one per core; 1 on a GPU]")
+@click.option("--workers", type=click.IntRange(0), default=0, help="Processes.  [default: one per core or GPU]")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("-q", "quiet", is_flag=True, help="Print the summary alone.")
 def prepare(
@@ -58,35 +57,43 @@ def prepare(
     landmarks and scores, faces/VIDEO.json the detector and its weights' hash. Labels are yours to add.
 
     The same command goes on after an interruption. A file that fails is named at the end with the reason (exit code
-    4) and stops no other.
+    4) and stops no other. A file that changed is done anew, and nothing of what it was is kept. --device cuda uses
+    every GPU, cuda:N that one.
 
     \b
     harness prepare videos/ --out data/ --detector-weights retinaface_mnet025_1mb.pth
     harness prepare clips/ --out hume/ --layout hume-vidmimic2 --transcribe openai/whisper-small
     harness prepare videos/ --out data/ --person left      # VIDEO_left, where two are in view
     """
-    from abaw6.prepare import DetectorSpec, raw_files
+    from abaw6 import transcripts
+    from abaw6.prepare import DetectorSpec, processes, raw_files
     from abaw6.prepare import prepare as carry_out
     from abaw6.prepare_video import LAYOUTS as PLACES
     from abaw6.prepare_video import Settings
     from harness.context import check_device
     from harness.progress import shown, silent
 
+    if transcribe and not PLACES[layout].transcripts:
+        takers = " or ".join(name for name in LAYOUTS if PLACES[name].transcripts)
+        raise UserError(f"--transcribe: only readers of --layout {takers} read transcripts, came {layout}")
     check_device(device)
     on_gpu = device.partition(":")[0] != "cpu"
     settings = Settings(layout, person, size, margin, align, quality, cropper or ("roi_align" if on_gpu else "pillow"))  # type: ignore[arg-type]  # click has checked it
     progress = silent if quiet else shown
     spec = DetectorSpec(detector, detector_weights, device)
-    many = workers or (1 if on_gpu else os.cpu_count() or 1)
-    summary = carry_out(raw_files(folder), out, settings, spec, workers=many, raw=raw, progress=progress)
-    if transcribe:
-        from abaw6.transcripts import transcribe as write_down
-
-        names = sorted(one.video for one in (*summary.made, *summary.kept) if one.sound)
-        write_down(out, PLACES[layout].audio, names, transcribe, device=device, revision=revision, progress=progress)
-    _tell(summary, out, as_json=as_json)
+    files, many = raw_files(folder), workers or processes(device)
+    recogniser = transcripts.Recogniser(transcribe, device, revision) if transcribe else None
+    summary = carry_out(files, out, settings, spec, workers=many, raw=raw, progress=progress)
+    try:
+        if recogniser:
+            names = sorted(one.video for one in (*summary.made, *summary.kept) if one.sound)
+            places = PLACES[layout]
+            summary.failed |= transcripts.transcribe(out, places.audio, names, recogniser, progress=progress)
+    finally:
+        _tell(summary, out, as_json=as_json)
     if summary.failed:
-        raise SomeTasksFailed(f"{len(summary.failed)} of the videos could not be prepared; the others are in {out}")
+        what = "prepared or transcribed" if transcribe else "prepared"
+        raise SomeTasksFailed(f"{len(summary.failed)} of the videos could not be {what}; the others are in {out}")
 
 
 def _tell(summary: Summary, out: Path, *, as_json: bool) -> None:

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from harness.errors import UserError
+from harness.errors import HarnessError, UserError
 from harness.follow import follow
 from harness.media import Frame, VideoFile, crop_square
 from harness.progress import silent
@@ -33,18 +33,22 @@ RATE = 16_000
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a data set keeps a video's parts, below its root; images are numbered from 1."""
+    """Where a data set keeps a video's parts, below its root; images are numbered from 1.
+
+    `transcripts`: whether its reader reads any.
+    """
 
     crops: str
     image: str
     audio: str
     raw: str
+    transcripts: bool = False
 
 
 LAYOUTS: Mapping[str, Layout] = {
     "aff-wild2": Layout("cropped_aligned", "{:05d}.jpg", "audio", "batch1"),
     "c-expr": Layout("cropped_aligned", "{:05d}.jpg", "audio", "raw"),
-    "hume-vidmimic2": Layout("face_images", "{}.jpg", "audio", "raw"),
+    "hume-vidmimic2": Layout("face_images", "{}.jpg", "audio", "raw", transcripts=True),
 }
 TABLE = "faces/{}.csv"
 SUMMARY = "faces/{}.json"
@@ -83,6 +87,8 @@ class Prepared:
 def name_of(path: Path, person: str) -> str:
     """The id a video gets: its stem, and whom of two was followed, as the data set names them.
 
+    Readers know no other ending that belongs to the same recording, so tracks have none.
+
     >>> name_of(Path("video49.mp4"), "left"), name_of(Path("video49.mp4"), "largest")
     ('video49_left', 'video49')
     """
@@ -98,21 +104,68 @@ def key_of(path: Path, settings: Settings, detector: Detector) -> str:
 
 def finished(path: Path, out: Path, settings: Settings, detector: Detector) -> Prepared | None:
     """What an earlier call made of this very file in this very way; None where it must be done."""
-    summary = out / SUMMARY.format(name_of(path, settings.person))
-    if not summary.is_file():
+    told = _told(out, name_of(path, settings.person))
+    if told is None or told["key"] != key_of(path, settings, detector):
         return None
-    told = json.loads(summary.read_text())
-    return Prepared(**told["video"]) if told["key"] == key_of(path, settings, detector) else None
+    return Prepared(**told["video"])
+
+
+def changed(path: Path, out: Path, settings: Settings) -> bool:
+    """Whether what a data set holds of a video is of another file, or of this file as it was."""
+    told = _told(out, name_of(path, settings.person))
+    return told is not None and any(told.get(part) != value for part, value in _version(path).items())
+
+
+def person_there(path: Path, out: Path, settings: Settings) -> str:
+    """Whom a data set follows in a video; who is asked for where it holds nothing of it."""
+    told = _told(out, name_of(path, settings.person))
+    return settings.person if told is None else str(told["settings"]["person"])
+
+
+def why(error: Exception) -> str:
+    """What is told of a file that failed, in one line."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, HarnessError) else f"{type(error).__name__}: {text}"
+
+
+def _told(out: Path, name: str) -> dict[str, Any] | None:
+    summary = out / SUMMARY.format(name)
+    return json.loads(summary.read_text()) if summary.is_file() else None
+
+
+def _version(path: Path) -> dict[str, str | int]:
+    stat = path.stat()
+    return {"source": path.name, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+
+
+def _clear(path: Path, out: Path, name: str) -> None:
+    """Remove what is there of a video; its summary last, so that an interrupted call goes on."""
+    told = _told(out, name)
+    if told is None:
+        return
+    layout = LAYOUTS[told["settings"]["layout"]]
+    if (out / layout.crops / name).exists():
+        shutil.rmtree(out / layout.crops / name)
+    (out / layout.audio / f"{name}.wav").unlink(missing_ok=True)
+    (out / TABLE.format(name)).unlink(missing_ok=True)
+    raw = out / layout.raw / told["source"]
+    if raw.is_symlink() and not raw.parent.samefile(path.parent):  # there, it is somebody's own
+        raw.unlink()
+    (out / SUMMARY.format(name)).unlink()
 
 
 def prepare_video(path: Path, out: Path, settings: Settings, detector: Detector, device: str = "cpu") -> Prepared:
-    """Crops, sound and face table of one video; its summary is written last, so that what has one is whole.
+    """Crops, sound and face table of one video; its summary is written last, so that what has a valid one is whole.
 
-    MissingData where no frame shows a face; UserError where the file is no video.
+    What there is of another version of the file is removed first; of the very same file, done in another way, it stays
+    until the new is whole. MissingData where no frame shows a face; UserError where the file is no video.
     """
     from harness.store import write_whole
 
     layout, name = LAYOUTS[settings.layout], name_of(path, settings.person)
+    if changed(path, out, settings):
+        _clear(path, out, name)
+    version, key = _version(path), key_of(path, settings, detector)  # as it is now, before it is read
     file = VideoFile(path)
     times, found = detected(file, detector, silent)
     if not times:
@@ -120,29 +173,33 @@ def prepare_video(path: Path, out: Path, settings: Settings, detector: Detector,
     followed = follow(found, settings.person)
     if not any(followed):
         raise faceless(path, detector, len(times))
-    (out / SUMMARY.format(name)).unlink(missing_ok=True)
     building = out / layout.crops / f".{name}.building"
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
     for number, image in crops(file, followed, settings, detector, device):
         write_jpeg(building / layout.image.format(number + 1), image, settings.quality)
-    shutil.rmtree(out / layout.crops / name, ignore_errors=True)
-    building.rename(out / layout.crops / name)
     sound = file.audio(RATE)
-    if sound is not None:
-        write_whole(out / layout.audio / f"{name}.wav", wav(sound, len(times) / mean_rate(times, file.rate)))
-    write_whole(out / TABLE.format(name), face_table(name, times, found, followed).encode())
     faces = sum(face is not None for face in followed)
     made = Prepared(name, len(times), faces, round(mean_rate(times, file.rate), 6), file.damaged, sound is not None)
     told = {
-        "key": key_of(path, settings, detector),
-        "source": path.name,
+        "key": key,
+        **version,
         "settings": asdict(settings),
         "detector": {"name": detector.name, "weights_sha256": detector.weights_sha256},
         "video": asdict(made),
     }
-    write_whole(out / SUMMARY.format(name), (json.dumps(told, indent=1) + "\n").encode())
+    write_whole(out / SUMMARY.format(name), _json({**told, "key": "not yet whole"}))
+    shutil.rmtree(out / layout.crops / name, ignore_errors=True)
+    building.rename(out / layout.crops / name)
+    if sound is not None:
+        write_whole(out / layout.audio / f"{name}.wav", wav(sound, len(times) / mean_rate(times, file.rate)))
+    write_whole(out / TABLE.format(name), face_table(name, times, found, followed).encode())
+    write_whole(out / SUMMARY.format(name), _json(told))
     return made
+
+
+def _json(told: Mapping[str, Any]) -> bytes:
+    return (json.dumps(told, indent=1) + "\n").encode()
 
 
 def crops(

@@ -5,46 +5,76 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from abaw6.prepare_video import why
 from harness.errors import MissingData, UserError
 from harness.progress import Progress, silent
+from harness.store import write_whole
+from harness.weights import hub_or_cache, sha256_of
 
 TABLE = "transcripts.csv"
 ABOUT = "transcripts.json"
 RATE = 16_000
 
 
+class Words(NamedTuple):
+    """What is said in a video, and the SHA-256 of the sound file it was heard in (empty where there is none)."""
+
+    text: str
+    sha256: str
+
+
 def transcribe(
-    out: Path, audio: str, names: Sequence[str], model: str, *, device: str = "cpu", revision: str | None = None,
-    progress: Progress = silent,
-) -> Path:  # fmt: skip
-    """Write `transcripts.csv` (Filename,text), and which model it was by, its revision and its sampling, beside it.
+    out: Path, audio: str, names: Sequence[str], recogniser: Recogniser, *, progress: Progress = silent
+) -> dict[str, str]:
+    """Write `transcripts.csv` (Filename,text,sha256 of the sound) and, beside it, which model and revision it is by.
 
-    `model` is a folder or a hub id; code from the hub is never run. Sound is handed over as arrays of 16 kHz, so no
-    other program decodes it. Videos already there by the same model are kept. MissingData where there is no such model.
+    Sound heard before by the same model is not heard again. Returns why a sound file failed, by its name; it has no
+    row, and stops no other.
     """
-    from harness.store import write_whole
+    about, failed = recogniser.about(), {}
+    before = _read(out) if _about(out) == about else {}
+    sounds = {name: out / audio / f"{name}.wav" for name in {*names, *before}}
+    known = {name: words for name, words in before.items() if words.sha256 == _digest(sounds[name])}
+    if known != before:
+        _write(out, known, about)
+    for name in progress([n for n in names if n not in known], f"transcribe with {recogniser.model}"):
+        path = sounds[name]
+        try:
+            known[name] = Words(recogniser(path) if path.is_file() else "", _digest(path))
+        except Exception as error:  # one bad file must not stop a night's work
+            failed[path.name] = why(error)
+            continue
+        _write(out, known, about)  # after each: an interrupted call goes on
+    return failed
 
-    recogniser = Recogniser(model, device, revision)
-    known = _known(out, recogniser.about())
-    for name in progress([n for n in names if n not in known], f"transcribe with {model}"):
-        path = out / audio / f"{name}.wav"
-        known[name] = recogniser(path) if path.is_file() else ""
-        write_whole(out / TABLE, _table(known))  # after each: an interrupted call goes on
-        write_whole(out / ABOUT, (json.dumps(recogniser.about(), indent=1, sort_keys=True) + "\n").encode())
-    return out / TABLE
+
+def forget(out: Path, names: Collection[str]) -> None:
+    """Take videos that are no more what they were out of the table; a table of another's making stays as it is."""
+    about = _about(out)
+    if about is None:
+        return
+    before = _read(out)
+    known = {name: words for name, words in before.items() if name not in names}
+    if known != before:
+        _write(out, known, about)
 
 
 class Recogniser:
-    """A speech recogniser by name: path to text."""
+    """A speech recogniser, a folder or a hub id: path to text. MissingData where there is none of that name.
 
-    def __init__(self, model: str, device: str, revision: str | None) -> None:
+    Code from the hub is never run. Sound is handed over as arrays of 16 kHz, so no other program decodes it.
+    """
+
+    def __init__(self, model: str, device: str = "cpu", revision: str | None = None) -> None:
         from transformers import pipeline
 
         self.model, self.revision = model, revision
+        if not Path(model).is_dir():
+            hub_or_cache()
         try:
             self._pipe: Any = pipeline(
                 "automatic-speech-recognition", model=model, revision=revision, device=device, trust_remote_code=False
@@ -76,16 +106,26 @@ class Recogniser:
         return str(found["text"]).strip()
 
 
-def _known(out: Path, about: Mapping[str, str]) -> dict[str, str]:
-    table, told = out / TABLE, out / ABOUT
-    if not (table.is_file() and told.is_file()) or json.loads(told.read_text()) != about:
-        return {}
-    with table.open(newline="", encoding="utf-8") as lines:
-        return {row["Filename"]: row["text"] for row in csv.DictReader(lines)}
+def _digest(path: Path) -> str:
+    return sha256_of(path) if path.is_file() else ""
 
 
-def _table(texts: Mapping[str, str]) -> bytes:
+def _about(out: Path) -> Mapping[str, str] | None:
+    """Whose transcripts a data set holds; None where they are not of our making."""
+    if not ((out / TABLE).is_file() and (out / ABOUT).is_file()):
+        return None
+    about: Mapping[str, str] = json.loads((out / ABOUT).read_text())
+    return about
+
+
+def _read(out: Path) -> dict[str, Words]:
+    with (out / TABLE).open(newline="", encoding="utf-8") as lines:
+        return {row["Filename"]: Words(row["text"], row.get("sha256") or "") for row in csv.DictReader(lines)}
+
+
+def _write(out: Path, known: Mapping[str, Words], about: Mapping[str, str]) -> None:
     buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerows([("Filename", "text"), *sorted(texts.items())])
-    return buffer.getvalue().encode()
+    rows = ((name, *known[name]) for name in sorted(known))
+    csv.writer(buffer, lineterminator="\n").writerows([("Filename", *Words._fields), *rows])
+    write_whole(out / TABLE, buffer.getvalue().encode())
+    write_whole(out / ABOUT, (json.dumps(about, indent=1, sort_keys=True) + "\n").encode())

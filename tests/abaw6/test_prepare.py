@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Sequence
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from click.testing import CliRunner
 
 from abaw6 import prepare as room
 from abaw6.affwild2 import AffWild2
+from abaw6.cexpr import CExpr
 from abaw6.hume import HumeVidmimic2
-from abaw6.prepare import DetectorSpec, Summary, prepare, raw_files
+from abaw6.prepare import DetectorSpec, Summary, devices_of, prepare, processes, raw_files, specs_of
 from abaw6.prepare_command import prepare as command
 from abaw6.prepare_video import COLUMNS, Settings, face_table, prepare_video, wav
 from abaw6.specs import TASKS
+from abaw6.transcripts import Recogniser, transcribe
 from harness.errors import MissingData, SomeTasksFailed, UserError
 from harness.types import Audio, Box, Face, Image
 
@@ -143,6 +146,21 @@ def test_the_other_layout_is_read_too(raw: Path, tmp_path: Path):
     assert len(reader.view().images(videos[1], [0, 11])) == 2
 
 
+def test_c_expr_is_read_too(raw: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    files = [path.rename(raw / f"0{i}{path.suffix}") for i, path in enumerate(raw_files(raw), start=1)]
+    prepare(files, out, Settings(layout="c-expr", size=32), SPEC)
+    reader = CExpr(out, TASKS["ce"])
+    videos = reader.videos()
+    assert [(v.key, v.frames, v.fps, int(v.face_F.sum())) for v in videos] == [
+        ("test/01", 12, 10.0, 10), ("test/02", 12, 10.0, 10),
+    ]  # fmt: skip
+    view = reader.view()
+    assert [image.shape for image in view.images(videos[0], [0, 11])] == [(32, 32, 3)] * 2
+    assert view.audio(videos[1]) is not None
+    assert [len(frame.boxes or ()) for frame in view.scene(videos[0], 2)] == [1, 1]
+
+
 def test_a_finished_video_is_not_done_again_unless_something_changed(raw: Path, tmp_path: Path):
     out = tmp_path / "out"
     first = prepare(raw_files(raw), out, Settings(size=32), SPEC)
@@ -193,6 +211,174 @@ def test_a_failing_file_stops_no_other(raw: Path, tmp_path: Path):
     assert sorted(path.name for path in (tmp_path / "out" / "batch1").iterdir()) == [
         "face_boxes.csv", "video1.avi", "video2.mp4",
     ]  # fmt: skip
+
+
+def test_a_file_of_an_unknown_codec_stops_no_other(raw: Path, tmp_path: Path):
+    path = write_video(raw / "a.avi")
+    path.write_bytes(path.read_bytes().replace(b"FMP4", b"ZQZQ").replace(b"mp4v", b"ZQZQ"))
+    summary = prepare(raw_files(raw), tmp_path / "out", Settings(size=32), SPEC)
+    assert [one.video for one in summary.made] == ["video1", "video2"]
+    assert summary.failed == {"a.avi": f"{path} cannot be read as video or sound: Decoder not found"}
+
+
+class Odd(Exception):
+    """Of no kind that anybody expects, as cv2.error is."""
+
+
+def test_whatever_a_detector_raises_stops_no_other_file(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def once(self: Bright, images: Sequence[Image]) -> list[list[Face]]:
+        monkeypatch.undo()
+        raise Odd("OpenCV(5.0.0)\n  error: (-215) !empty()")
+
+    monkeypatch.setattr(Bright, "__call__", once)
+    summary = prepare(raw_files(raw), tmp_path / "out", Settings(size=32), SPEC)
+    assert [one.video for one in summary.made] == ["video1"]
+    assert summary.failed == {"video2.mp4": "Odd: OpenCV(5.0.0) error: (-215) !empty()"}
+
+
+def parts_of(out: Path, video: str) -> list[str]:
+    """What a data set holds of one video."""
+    parts = {path.relative_to(out) for path in out.rglob("*") if path.stem == video}
+    return sorted(map(str, parts))
+
+
+def test_a_changed_file_that_fails_leaves_nothing_of_what_it_was(raw: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    prepare(raw_files(raw), out, Settings(size=32), SPEC)
+    heard(out, "video1", "video2")
+    (raw / "video1.avi").write_text("no video any more")
+    assert prepare(raw_files(raw), out, Settings(size=32), SPEC).failed.keys() == {"video1.avi"}
+    assert parts_of(out, "video1") == []
+    assert parts_of(out, "video2") == [
+        "audio/video2.wav", "batch1/video2.mp4", "cropped_aligned/video2", "faces/video2.csv", "faces/video2.json",
+    ]  # fmt: skip
+    assert "video1" not in (out / "batch1" / "face_boxes.csv").read_text()
+    assert "video1" not in (out / "transcripts.csv").read_text()
+    assert "video2" in (out / "transcripts.csv").read_text()
+
+
+def heard(out: Path, *videos: str) -> None:
+    """Transcripts as `--transcribe` writes them."""
+
+    class Deaf(Recogniser):
+        def __init__(self) -> None:
+            self.model = "deaf"
+
+        def about(self) -> dict[str, str]:
+            return {"model": self.model}
+
+        def __call__(self, path: Path) -> str:
+            return "something"
+
+    transcribe(out, "audio", videos, Deaf())
+
+
+def test_a_video_that_lost_its_sound_keeps_none(raw: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    prepare(raw_files(raw), out, Settings(size=32), SPEC)
+    heard(out, "video1", "video2")
+    write_video(raw / "video1.avi", sound=False)
+    assert made(prepare(raw_files(raw), out, Settings(size=32), SPEC)) == [("video1", 12, 10, False)]
+    assert [path.name for path in (out / "audio").iterdir()] == ["video2.wav"]
+    assert "video1" not in (out / "transcripts.csv").read_text()
+
+
+def test_a_changed_file_that_kills_its_process_leaves_nothing_either(raw: Path, tmp_path: Path):
+    class Stopped(Bright):
+        def __call__(self, images: Sequence[Image]) -> list[list[Face]]:
+            raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    prepare(raw_files(raw), out, Settings(size=32), SPEC)
+    write_video(raw / "video1.avi", frames=8)
+    with pytest.raises(KeyboardInterrupt):
+        prepare_video(raw / "video1.avi", out, Settings(size=32), Stopped())
+    assert parts_of(out, "video1") == []
+
+
+def test_the_same_file_done_in_another_way_keeps_what_there_is_until_it_succeeds(raw: Path, tmp_path: Path):
+    class Boxes(Bright):
+        def _faces(self, image: Image) -> list[Face]:
+            return [Face(face.box, face.score) for face in super()._faces(image)]
+
+    out = tmp_path / "out"
+    prepare(raw_files(raw), out, Settings(size=32), SPEC)
+    before = parts_of(out, "video1")
+    with pytest.raises(UserError, match="--align"):
+        prepare_video(raw / "video1.avi", out, Settings(align=True), Boxes())
+    assert parts_of(out, "video1") == before
+    assert len(prepare(raw_files(raw), out, Settings(size=32), SPEC).kept) == 2
+
+
+def test_a_video_killed_while_it_is_put_in_place_is_not_finished(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def killed(*known: Any) -> str:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    prepare(raw_files(raw), out, Settings(size=32), SPEC)
+    monkeypatch.setattr(Path, "rename", killed)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(raw_files(raw), out, Settings(size=40), SPEC)
+    monkeypatch.undo()
+    again = prepare(raw_files(raw), out, Settings(size=32), SPEC)
+    assert [one.video for one in again.made] == ["video2"]  # the first in order of paths
+    assert [one.video for one in again.kept] == ["video1"]
+
+
+@pytest.mark.parametrize("how", ["link", "copy"])
+def test_a_changed_raw_video_is_placed_anew(how: str, raw: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    prepare(raw_files(raw), out, Settings(size=32), SPEC, raw=how)
+    (raw / "video1.avi").unlink()
+    write_video(raw / "video1.mp4", frames=8)
+    write_video(raw / "b" / "video2.mp4", frames=9).rename(raw / "video2.mp4")
+    prepare(raw_files(raw), out, Settings(size=32), SPEC, raw=how)
+    placed = out / "batch1"
+    assert (placed / "video1.mp4").read_bytes() == (raw / "video1.mp4").read_bytes()
+    assert (placed / "video2.mp4").read_bytes() == (raw / "video2.mp4").read_bytes()
+    assert (placed / "video1.avi").exists() == (how == "copy")  # a file may be somebody's only one, a link is not
+
+
+def test_a_raw_video_of_ones_own_is_never_replaced_by_a_link(raw: Path, tmp_path: Path):
+    own = write_video(tmp_path / "out" / "batch1" / "video1.avi", frames=3)
+    content = own.read_bytes()
+    summary = prepare(raw_files(raw), tmp_path / "out", Settings(size=32), SPEC)
+    assert "is another file than" in summary.failed["video1.avi"]
+    assert own.read_bytes() == content
+    assert (tmp_path / "out" / "batch1" / "video2.mp4").is_symlink()
+
+
+def test_raw_videos_may_lie_in_the_data_set_already(raw: Path, tmp_path: Path):
+    (raw / "b" / "video2.mp4").unlink()
+    inside = raw.rename(tmp_path / "batch1")
+    for frames in (FRAMES, 8):
+        write_video(inside / "video1.avi", frames=frames)
+        summary = prepare(raw_files(inside), tmp_path, Settings(size=32), SPEC)
+        assert summary.failed == {}
+    assert (inside / "video1.avi").is_file()
+    assert not (inside / "video1.avi").is_symlink()
+
+
+def test_another_person_of_the_same_videos_needs_a_data_set_of_its_own(raw: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    prepare(raw_files(raw), out, Settings(size=32, person="track:1"), SPEC)
+    before = (out / "faces" / "video1.json").read_text()
+    with pytest.raises(UserError, match=f"^{out} holds 'video2' of --person track:1.* --out {out}_track2$"):
+        prepare(raw_files(raw), out, Settings(size=32, person="track:2"), SPEC)
+    with pytest.raises(UserError, match=f"holds 'video2' of --person track:1.* --out {out}_largest$"):
+        prepare(raw_files(raw), out, Settings(size=32), SPEC)
+    assert (out / "faces" / "video1.json").read_text() == before
+    assert len(prepare(raw_files(raw), out, Settings(size=32, person="track:1"), SPEC).kept) == 2
+
+
+def test_who_is_left_or_right_has_an_id_of_their_own_and_fits_beside(raw: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    prepare(raw_files(raw), out, Settings(size=32), SPEC)
+    beside = prepare(raw_files(raw), out, Settings(size=32, person="left"), SPEC)
+    assert "nobody is the left one" in beside.failed["video1.avi"]
+    assert (out / "cropped_aligned" / "video1").is_dir()
 
 
 def test_a_silent_video_has_no_sound_file(tmp_path: Path):
@@ -287,6 +473,116 @@ def test_as_json(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     told = json.loads(done.stdout)
     assert [one["video"] for one in told["made"]] == ["video1", "video2"]
     assert (told["kept"], told["failed"]) == ([], {})
+
+
+class Echo:
+    """Hears nothing but its own name; fails on what it is told to."""
+
+    fails_on: tuple[str, ...] = ()
+
+    def __init__(self, model: str, device: str = "cpu", revision: str | None = None) -> None:
+        if model == "mistyped":
+            raise MissingData("--transcribe: no folder 'mistyped'")
+        self.model = model
+
+    def about(self) -> dict[str, str]:
+        return {"model": self.model}
+
+    def __call__(self, path: Path) -> str:
+        if path.stem in self.fails_on:
+            raise RuntimeError("input is too small")
+        return self.model
+
+
+HUME = ("--layout", "hume-vidmimic2", "-q", "--transcribe")
+
+
+def test_transcripts_are_written_and_one_that_fails_stops_no_other(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("abaw6.transcripts.Recogniser", Echo)
+    monkeypatch.setattr(Echo, "fails_on", ("video1",))
+    monkeypatch.setattr(room, "DetectorSpec", Spec)
+    words = [*map(str, (raw, "--out", tmp_path / "out", *HUME, "echo", "--workers", "1"))]
+    done = CliRunner().invoke(command, words)
+    assert isinstance(done.exception, SomeTasksFailed)
+    assert done.exception.exit_code == 4
+    assert done.stderr == "failed: video1.wav: RuntimeError: input is too small\n"
+    assert done.stdout.splitlines()[-1] == f"2 prepared, 0 before, 1 failed, in {tmp_path / 'out'}"
+    with (tmp_path / "out" / "transcripts.csv").open(newline="") as lines:
+        assert [(row["Filename"], row["text"]) for row in csv.DictReader(lines)] == [("video2", "echo")]
+
+
+def test_the_summary_is_told_whatever_happens_to_transcripts(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(*known: Any, **more: Any) -> None:
+        raise OSError("No space left on device")
+
+    (raw / "broken.mp4").write_text("no video")
+    monkeypatch.setattr("abaw6.transcripts.Recogniser", Echo)
+    monkeypatch.setattr("abaw6.transcripts.transcribe", full)
+    monkeypatch.setattr(room, "DetectorSpec", Spec)
+    words = [*map(str, (raw, "--out", tmp_path / "out", *HUME, "echo", "--workers", "1"))]
+    done = CliRunner().invoke(command, words)
+    assert isinstance(done.exception, OSError)
+    assert done.stdout.splitlines()[-1] == f"2 prepared, 0 before, 1 failed, in {tmp_path / 'out'}"
+    assert "failed: broken.mp4" in done.stderr
+
+
+def test_a_mistyped_recogniser_is_told_before_the_work(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("abaw6.transcripts.Recogniser", Echo)
+    with pytest.raises(MissingData, match="no folder 'mistyped'"):
+        asked(monkeypatch, raw, "--out", tmp_path / "out", *HUME, "mistyped")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("layout", ["aff-wild2", "c-expr"])
+def test_transcripts_that_nobody_reads_are_refused(
+    layout: str, raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("abaw6.transcripts.Recogniser", Echo)
+    with pytest.raises(UserError, match=rf"^--transcribe: .*--layout hume-vidmimic2.*{layout}") as error:
+        asked(monkeypatch, raw, "--out", tmp_path / "out", "--layout", layout, "--transcribe", "echo")
+    assert error.value.exit_code == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_process_per_core_or_gpu(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    monkeypatch.setattr("os.cpu_count", lambda: 5)
+    assert devices_of("cuda") == ["cuda:0", "cuda:1", "cuda:2"]
+    assert [devices_of(device) for device in ("cuda:1", "cpu")] == [["cuda:1"], ["cpu"]]
+    assert [processes(device) for device in ("cuda", "cuda:1", "cpu")] == [3, 1, 5]
+
+
+def test_each_process_drives_the_next_gpu(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("torch.set_num_threads", lambda many: None)
+    monkeypatch.setattr("signal.signal", lambda *known: None)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    for device, expected in (("cuda", ["cuda:0", "cuda:1", "cuda:0"]), ("cuda:1", ["cuda:1"] * 3)):
+        specs, begun = specs_of(Spec("bright", None, device)), get_context("spawn").Value("i", 0)
+        driven = []
+        for _ in range(3):
+            monkeypatch.setattr(room, "_worker", {})
+            room._begin(specs, begun)
+            driven.append(room._worker["spec"].device)
+        assert driven == expected
+
+
+def test_the_command_starts_one_process_per_gpu(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def noted(*known: Any, **more: Any) -> Summary:
+        asked_for.append(more["workers"])
+        return Summary()
+
+    asked_for: list[int] = []
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    monkeypatch.setattr("harness.context.check_device", lambda device: None)
+    monkeypatch.setattr(room, "prepare", noted)
+    for device, more in (("cuda", ()), ("cuda:1", ()), ("cuda", ("--workers", "7"))):
+        words = [str(raw), "--out", str(tmp_path / "out"), "--device", device, *more]
+        assert CliRunner().invoke(command, words, catch_exceptions=False).exit_code == 0
+    assert asked_for == [3, 1, 7]
 
 
 @pytest.mark.slow

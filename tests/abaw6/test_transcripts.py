@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from abaw6.transcripts import transcribe
+from abaw6.transcripts import Recogniser, forget, transcribe
 from harness.errors import MissingData, UserError
 
 
@@ -55,28 +55,77 @@ def texts(data: Path) -> dict[str, str]:
 
 
 def test_what_is_said_and_who_heard_it(recogniser: Path, data: Path):
-    transcribe(data, "audio", ["00001", "00002", "silent"], str(recogniser))
+    assert transcribe(data, "audio", ["00001", "00002", "silent"], Recogniser(str(recogniser))) == {}
     first = texts(data)
     assert first.keys() == {"00001", "00002", "silent"}
     assert first["silent"] == ""
     told = json.loads((data / "transcripts.json").read_text())
     assert told == {"model": str(recogniser), "type": "wav2vec2", "revision": "local"}
-    transcribe(data, "audio", ["00001", "00002"], str(recogniser))
-    assert {name: first[name] for name in ("00001", "00002")}.items() <= texts(data).items()
+    transcribe(data, "audio", ["00001", "00002"], Recogniser(str(recogniser)))
+    assert texts(data) == first
 
 
-def test_what_is_known_is_not_heard_again(recogniser: Path, data: Path):
-    transcribe(data, "audio", ["00001"], str(recogniser))
-    (data / "audio" / "00001.wav").unlink()
-    before = texts(data)
-    transcribe(data, "audio", ["00001", "00002"], str(recogniser))
-    assert texts(data)["00001"] == before["00001"]
-    told = json.loads((data / "transcripts.json").read_text())
-    (data / "transcripts.json").write_text(json.dumps({**told, "revision": "another"}))
-    transcribe(data, "audio", ["00001"], str(recogniser))
-    assert texts(data) == {"00001": ""}
-
-
-def test_no_such_recogniser(data: Path, tmp_path: Path):
+def test_no_such_recogniser(tmp_path: Path):
     with pytest.raises((MissingData, UserError), match="--transcribe"):
-        transcribe(data, "audio", ["00001"], str(tmp_path / "nothing"))
+        Recogniser(str(tmp_path / "nothing"))
+
+
+class Counting(Recogniser):
+    """Hears how many samples there are, and remembers what it was asked; fails on what it is told to."""
+
+    def __init__(self, *, model: str = "counting", fails_on: tuple[str, ...] = ()) -> None:
+        self.model, self.fails_on = model, fails_on
+        self.asked: list[str] = []
+
+    def about(self) -> dict[str, str]:
+        return {"model": self.model}
+
+    def __call__(self, path: Path) -> str:
+        self.asked.append(path.stem)
+        if path.stem in self.fails_on:
+            raise RuntimeError("Calculated padded input size\n is too small")
+        return f"{len(soundfile.read(path)[0])} samples"
+
+
+def test_what_is_known_is_not_heard_again(data: Path):
+    one = Counting()
+    transcribe(data, "audio", ["00001"], one)
+    transcribe(data, "audio", ["00001", "00002"], one)
+    assert one.asked == ["00001", "00002"]
+    another = Counting(model="another")
+    transcribe(data, "audio", ["00001"], another)
+    assert (another.asked, texts(data)) == (["00001"], {"00001": "16000 samples"})
+
+
+def test_sound_that_changed_is_heard_again(data: Path):
+    one = Counting()
+    transcribe(data, "audio", ["00001", "00002"], one)
+    soundfile.write(data / "audio" / "00001.wav", np.zeros(8_000), 16_000)
+    transcribe(data, "audio", ["00001", "00002"], one)
+    assert one.asked == ["00001", "00002", "00001"]
+    assert texts(data) == {"00001": "8000 samples", "00002": "16000 samples"}
+
+
+def test_sound_that_is_gone_leaves_no_words(data: Path):
+    transcribe(data, "audio", ["00001", "00002"], Counting())
+    (data / "audio" / "00001.wav").unlink()
+    transcribe(data, "audio", ["00002"], Counting())
+    assert texts(data) == {"00002": "16000 samples"}
+
+
+def test_one_failing_file_stops_no_other(data: Path):
+    told = transcribe(data, "audio", ["00001", "00002"], Counting(fails_on=("00001",)))
+    assert told == {"00001.wav": "RuntimeError: Calculated padded input size is too small"}
+    assert texts(data) == {"00002": "16000 samples"}
+    again = Counting()
+    assert transcribe(data, "audio", ["00001", "00002"], again) == {}
+    assert again.asked == ["00001"]
+
+
+def test_forgotten_videos_have_no_words(data: Path):
+    transcribe(data, "audio", ["00001", "00002"], Counting())
+    forget(data, ["00001", "other"])
+    assert texts(data) == {"00002": "16000 samples"}
+    (data / "transcripts.json").unlink()  # then it is a table of one's own
+    forget(data, ["00002"])
+    assert texts(data) == {"00002": "16000 samples"}

@@ -73,3 +73,52 @@ def test_auto_never_takes_the_frame_for_the_face(monkeypatch: pytest.MonkeyPatch
     some = loaded(monkeypatch, retinaface=retinaface, full_frame=lambda weights=None: Named("full_frame"))
     with pytest.raises(MissingData, match=r"no detector can be used here\. no weights of retinaface"):
         make_detector(some, "auto", None, "cpu")
+
+
+def test_auto_does_not_pass_over_weights_named_by_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    def unreadable(weights: str | None = None) -> Named:
+        raise UserError("w.pth is not a known RetinaFace checkpoint")
+
+    path = tmp_path / "w.pth"
+    monkeypatch.setenv("HARNESS_RETINAFACE_WEIGHTS", str(path))
+    for factory in (retinaface, unreadable):
+        some = loaded(monkeypatch, retinaface=factory, yunet=yunet)
+        with pytest.raises(MissingData, match=f"^--detector auto: HARNESS_RETINAFACE_WEIGHTS={path}: ") as error:
+            make_detector(some, "auto", None, "cpu")
+        assert error.value.exit_code == 3
+    path.touch()  # weights typed on the command line come before the variable
+    assert make_detector(some, "auto", str(path), "cpu").name == "yunet"
+
+
+def test_auto_does_not_pass_over_weights_in_the_cache_that_are_not_what_they_should_be(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    def unknown(weights: str | None = None) -> Named:
+        raise UserError("w.pth is not a known RetinaFace checkpoint")
+
+    monkeypatch.delenv("HARNESS_RETINAFACE_WEIGHTS", raising=False)
+    some = loaded(monkeypatch, retinaface=unknown, yunet=yunet)
+    with pytest.raises(MissingData, match=r"^--detector auto: w\.pth is not a known RetinaFace checkpoint$"):
+        make_detector(some, "auto", None, "cpu")
+
+
+def test_auto_tries_weights_that_any_file_could_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    class Careless(Named):
+        def __call__(self, images: Sequence[Image]) -> list[list[Face]]:
+            raise RuntimeError("forward failed")
+
+    some = loaded(monkeypatch, yunet=lambda weights=None: Careless("yunet"))
+    (tmp_path / "w.onnx").touch()
+    with pytest.raises(MissingData, match=r"can use .*w\.onnx\. They are no weights of 'yunet': forward failed"):
+        make_detector(some, "auto", str(tmp_path / "w.onnx"), "cpu")
+
+
+def test_auto_names_the_weights_that_no_detector_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    def unreadable(weights: str | None = None) -> Named:
+        raise UserError("not a model,\n  says OpenCV")
+
+    some = loaded(monkeypatch, retinaface=unreadable, yunet=unreadable)
+    path = tmp_path / "w.pth"
+    path.touch()
+    with pytest.raises(MissingData, match=rf"^--detector auto: no detector can use {path}\. not a model, says OpenCV"):
+        make_detector(some, "auto", str(path), "cpu")

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from harness import media
 from harness.errors import MissingData, UserError
 from harness.media import VideoFile, crop_square, read_audio
 from harness.types import Box
@@ -174,6 +177,25 @@ def test_what_is_no_video_is_named(tmp_path: Path):
     (tmp_path / "text.mp4").write_text("hello")
     with pytest.raises(UserError, match=r"text\.mp4 cannot be read as video or sound"):
         VideoFile(tmp_path / "text.mp4")
+
+
+def test_an_unknown_codec_is_named(tmp_path: Path):
+    path = write_video(tmp_path / "odd.avi")
+    path.write_bytes(path.read_bytes().replace(b"FMP4", b"ZQZQ").replace(b"mp4v", b"ZQZQ"))
+    with pytest.raises(UserError, match=r"odd\.avi cannot be read as video or sound: Decoder not found$"):
+        list(VideoFile(path))
+
+
+@pytest.mark.parametrize("kind", [av.error.PatchWelcomeError, av.error.ExternalError, av.error.UnknownError])
+def test_whatever_else_the_decoder_says_names_the_file(kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def some_frames(*known: Any) -> Iterator[Any]:
+        yield next(frames(*known))
+        raise kind(1, "no luck")
+
+    path, frames = write_video(tmp_path / "odd.mp4"), media._frames
+    monkeypatch.setattr(media, "_frames", some_frames)
+    with pytest.raises(UserError, match=r"odd\.mp4 cannot be read as video or sound: no luck$"):
+        list(VideoFile(path))
 
 
 def test_crop_square_is_the_box_widened_about_its_centre():
