@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import tomllib
@@ -37,30 +38,41 @@ class Root:
 
 
 def cache_home() -> Path:
-    """The folder of everything that can be made again: HARNESS_CACHE, else `~/.cache/abaw-harness`."""
+    """The folder of everything that can be made again: HARNESS_CACHE, else `~/.cache/abaw-harness`.
+
+    UserError where HARNESS_CACHE is a file.
+    """
     chosen = os.environ.get("HARNESS_CACHE")
-    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "abaw-harness"
+    home = Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "abaw-harness"
+    if chosen and home.is_file():
+        raise UserError(f"HARNESS_CACHE: expected a folder, came the file {chosen}")
+    return home
 
 
-def parse_options(values: Iterable[str], known: Iterable[str] = ()) -> dict[str, str]:
+def parse_options(values: Iterable[str], known: Iterable[str] = (), source: str = "--data") -> dict[str, str]:
     """`--data` as typed, to a mapping: "demo" stands for the demo world, "NAME=PATH" for one data set.
+
+    Of one data set, however its name is written, the last path counts.
 
     >>> parse_options(["aff-wild2=/data/AffWild2", "demo"])
     {'aff-wild2': '/data/AffWild2', 'demo': ''}
     """
-    names = sorted(known)
-    options: dict[str, str] = {}
+    names = {plain(name): name for name in known}
+    options: dict[str, tuple[str, str]] = {}
     for value in values:
         name, equals, path = value.partition("=")
         if value == DEMO:
-            options[DEMO] = ""
+            options[DEMO] = DEMO, ""
         elif not equals or not path:
-            raise UserError(f"--data: expected NAME=PATH or 'demo', got {value!r}")
-        elif names and name not in names:
-            raise unknown("data set", name, names)
+            raise UserError(f"{source}: expected NAME=PATH or 'demo', got {value!r}")
+        elif plain(name) == DEMO:
+            example = f"a folder of one data set is NAME=PATH, say aff-wild2={path}"
+            raise UserError(f"{source}: 'demo' takes no path, came {value!r}; {example}")
+        elif names and plain(name) not in names:
+            raise unknown("data set", name, names.values())
         else:
-            options[name] = path
-    return options
+            options[plain(name)] = names.get(plain(name), name), path
+    return dict(options.values())
 
 
 def locate(name: str, data_options: Mapping[str, str], plugin_manager: pluggy.PluginManager) -> Root:
@@ -76,16 +88,31 @@ def find(name: str, data_options: Mapping[str, str]) -> Root | None:
 
     Sources in order: `data_options` (see `parse_options`), HARNESS_DATA, `harness.toml` here, the user's config file.
     The demo world stands in only with "demo" in `data_options`, or where none of these sources is set at all.
-    Raises MissingData naming every folder looked at.
+    Names match whatever their case and separators. Raises MissingData naming every folder looked at, and UserError
+    where an option is for `name` but for a slip: it must not give way to another source.
     """
-    if name in data_options:
-        return _checked(name, [Path(data_options[name]).expanduser()], f"--data {name}={data_options[name]}")
+    for key, path in data_options.items():
+        if plain(key) == plain(name):
+            return _checked(name, [Path(path).expanduser()], f"--data {key}={path}")
+    _no_slip(name, data_options)
     if DEMO in data_options:
         return None
     candidates, sources = _configured(name)
     if not data_options and not sources:
         return None
-    return _checked(name, candidates, ", ".join([*(["--data"] if data_options else []), *sources]))
+    typed = ", ".join(f"{key}={path}" for key, path in data_options.items())
+    return _checked(name, candidates, ", ".join([*([f"--data {typed}"] if typed else []), *sources]))
+
+
+def _no_slip(name: str, data_options: Mapping[str, str]) -> None:
+    """UserError where an option has a name near `name` that is no data set known here."""
+    known = {DEMO, *map(plain, HOW_TO_GET)}
+    others = {plain(key): key for key in data_options if plain(key) not in known}
+    near = difflib.get_close_matches(plain(name), others, n=1, cutoff=0.8)
+    if near:
+        typed = others[near[0]]
+        meant = f"--data {typed}={data_options[typed]}: did you mean {name!r}?"
+        raise UserError(f"{meant} If {typed!r} is a data set of its own, say --data {name}=PATH as well")
 
 
 def _checked(name: str, candidates: list[Path], source: str) -> Root:
@@ -126,7 +153,7 @@ def _configured(name: str) -> tuple[list[Path], list[str]]:
 
 def _from_environment(name: str, value: str) -> list[Path]:
     if "=" in value:
-        pairs = parse_options(part for part in value.split(os.pathsep) if part)
+        pairs = parse_options((part for part in value.split(os.pathsep) if part), source="HARNESS_DATA")
         return [Path(path).expanduser() for key, path in pairs.items() if plain(key) == plain(name)]
     home = Path(value).expanduser()
     return _like(name, home) or [home / name]
@@ -158,6 +185,11 @@ def _data_table(path: Path) -> dict[str, str]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}: expected TOML, got {error}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: expected UTF-8 text, came {error.object[error.start : error.end]!r}") from None
+    unread = [repr(key) for key in content if key != "data"]
+    if unread:
+        raise UserError(f"{path}: expected one table [data] of folders by data-set name, came also {', '.join(unread)}")
     table = content.get("data", {})
     if not isinstance(table, dict) or not all(isinstance(folder, str) for folder in table.values()):
         raise UserError(f"{path}: expected a table [data] of folders by data-set name, got {table!r}")

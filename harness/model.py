@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,11 +21,12 @@ from harness import plugins as plugin_loading
 from harness.clips import track
 from harness.context import Place
 from harness.encode import media_of, tokens
-from harness.errors import MissingData
+from harness.errors import HarnessError, MissingData
 from harness.fit import restore, scores_of
 from harness.plugins import takes
 from harness.predict import Decider
 from harness.progress import silent
+from harness.records import read_row
 from harness.resolve import Part, Plan, replan
 from harness.resources import Resources
 from harness.store import Store, Tensors, write_whole
@@ -111,37 +113,95 @@ def save(
 
 
 def load(folder: Path, device: str = "cpu") -> Model:
-    """The model in a run's `model/` folder; MissingData where it is not there or its plugin is not installed."""
-    from safetensors.torch import load_file
+    """The model in a run's `model/` folder; MissingData where it is not there or its plugin is not installed.
 
+    HarnessError names a file that cannot be read. `about` holds what pipeline.json does, and of the run beside it, if
+    any, its id (`run`) and whether it was a trial (`partial`).
+    """
     if not (folder / FILE).exists():
         raise MissingData(f"No model in {folder}: expected {FILE} there; a run keeps one unless --keep-models none")
-    facts = json.loads((folder / FILE).read_text())
-    plan = replan(plugin_loading.load(), facts["plan"])
+    facts, plan = _plan(folder / FILE)
     place = Place(device)
     resources = Resources(Store(folder / "unused"), device, plan.seed, _no_data, silent)
     encoders = {}
     for modality, part in plan.encoders.items():
         encoder = without_weights(part).make(resources=resources)
-        load_network(encoder, load_file(folder / f"encoder-{modality}.safetensors"), device)
+        with _weights(folder / f"encoder-{modality}.safetensors") as state:
+            load_network(encoder, state, device)
         encoders[modality] = encoder
-    states = [load_file(folder / f"classifier-{i}.safetensors") for i in range(facts["classifiers"])]
-    modules = [restore(plan, place, state, facts["widths"]) for state in states]
+    modules = []
+    for i in range(facts["classifiers"]):
+        with _weights(folder / f"classifier-{i}.safetensors") as state:
+            modules.append(restore(plan, place, state, facts["widths"]))
     decider, scenes = decider_of(plan), None
     if decider.asks_part:
-        scenes = plan.partition.make(resources=resources).restore(load_file(folder / "scenes.safetensors"))
-    demo = facts["data"] == "demo"
-    return Model(plan, encoders, modules, scenes, decider, facts["setting"], place, demo, facts)
+        with _weights(folder / "scenes.safetensors") as state:
+            scenes = plan.partition.make(resources=resources).restore(state)
+    about = {**facts, **_run_of(folder, facts)}
+    return Model(plan, encoders, modules, scenes, decider, facts["setting"], place, facts["data"] == "demo", about)
+
+
+def _plan(path: Path) -> tuple[dict[str, Any], Plan]:
+    """What pipeline.json says, and its plan; HarnessError naming the file where it is not what a run writes."""
+    try:
+        facts = json.loads(path.read_bytes())
+        missing = {"plan", "widths", "classifiers", "setting", "data"} - set(facts)
+        if missing:
+            raise KeyError(*sorted(missing))
+        return facts, replan(plugin_loading.load(), facts["plan"])
+    except (ValueError, KeyError, TypeError) as error:  # not JSON, or the fields of another version
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise HarnessError(f"{path}: expected the plan of a run as this version writes it ({why})") from error
+
+
+@contextmanager
+def _weights(path: Path) -> Iterator[Tensors]:
+    """The tensors of a file, to put them where they belong; what is wrong with them names the file."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise MissingData(f"{path} is not there: this model is not whole")
+    try:
+        yield load_file(path)
+    except SafetensorError as error:
+        raise HarnessError(f"{path} is damaged: {error}") from error
+    except RuntimeError as error:
+        if "loading state_dict" not in str(error):
+            raise
+        raise HarnessError(f"{path} does not fit this model: {' '.join(str(error).split())[:200]}") from error
+
+
+def _run_of(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Which run a model is of, by the row beside its folder."""
+    path = folder.parent / f"{facts.get('split')}.json"
+    row = read_row(path) if path.is_file() else {}
+    return {"run": row.get("run"), "partial": row.get("partial")}
 
 
 def find(runs: Path, task: str, system: str | None = None) -> Path | None:
-    """The newest finished official run of a task that kept its model, of one system where it is named."""
-    rows = []
-    for row in runs.glob(f"{task}/*/*/official.json"):
-        name = row.parent.parent.name.rpartition("@")[0]
-        if (system is None or name == system) and (row.parent / "model" / FILE).exists():
-            rows.append(row)
-    return max(rows, key=lambda row: row.stat().st_mtime).parent / "model" if rows else None
+    """The newest finished official run of a task that kept its model, of one system where it is named; no trial."""
+    kept = (path for path in _finished(runs, task, system) if (path.parent / "model" / FILE).exists())
+    return next((path.parent / "model" for path in kept if not read_row(path).get("partial")), None)
+
+
+def without(runs: Path, task: str, system: str | None = None) -> dict[str, Any] | None:
+    """The row of the newest finished run where `find` finds none: one that kept no model, else a trial.
+
+    What others predicted (`harness score`) never had one.
+    """
+    rows = [row for row in map(read_row, _finished(runs, task, system)) if "scored" not in row]
+    return next((row for row in rows if not row.get("partial")), next(iter(rows), None))
+
+
+def _finished(runs: Path, task: str, system: str | None) -> list[Path]:
+    """The rows of finished official runs, the newest first."""
+    rows = [
+        row
+        for row in runs.glob(f"{task}/*/*/official.json")
+        if system is None or row.parent.parent.name.rpartition("@")[0] == system
+    ]
+    return sorted(rows, key=lambda row: row.stat().st_mtime, reverse=True)
 
 
 def without_weights(part: Part) -> Part:

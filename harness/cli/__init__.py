@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from importlib import import_module
+from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -69,7 +72,6 @@ def cli() -> None:
     harness report RUN                                  one page about one run
     harness predict CLIP --task expr                    a finished run's model on a raw video
     harness score FILE --task expr                      what others predicted, judged like a run
-    harness score FILES --task expr                     what others predicted, judged as a run is
     harness data check                                  what of a data set is there
 
     With no data set configured, everything runs on a small made-up world and says "demo".
@@ -81,16 +83,53 @@ def main(arguments: list[str] | None = None) -> None:
     # waiting threads may spin; one fit took 382 s beside another process and 23 s alone, so they are asked not to
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        code = cli.main(arguments, standalone_mode=False)
+        code = cli.main(arguments, prog_name="harness", standalone_mode=False)
     except HarnessError as error:
-        progress.clear()
-        click.echo(f"harness: {error}", err=True)
-        sys.exit(error.exit_code)
+        _end(f"harness: {error}", error.exit_code)
     except (click.exceptions.Abort, KeyboardInterrupt):
-        progress.clear()
-        click.echo("harness: interrupted; nothing is lost, the same command goes on from here", err=True)
-        sys.exit(130)
-    except click.ClickException as error:
+        _end("harness: interrupted; nothing is lost, the same command goes on from here", 130)
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
+    except click.ClickException as error:
+        _end(_refused(error), error.exit_code)
+    except OSError as error:
+        _end(f"harness: {_reason(error)}", 2)
+    except UnicodeDecodeError as error:
+        _end(f"harness: {_not_text(error)}", 2)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end(line: str, code: int) -> NoReturn:
+    progress.clear()
+    click.echo(line, err=True)
+    sys.exit(code)
+
+
+def _refused(error: click.ClickException) -> str:
+    """What click says of a command line, which it prints on four lines, on one."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    said = " ".join(error.format_message().split())
+    if isinstance(error, click.NoSuchOption) and error.possibilities:
+        near = " or ".join(map(repr, error.possibilities))
+        said = f"No such option {error.option_name!r}. Did you mean {near}?"
+    return f"{context.command_path}: {said} ({context.command_path} --help)" if context else f"harness: {said}"
+
+
+def _reason(error: OSError) -> str:
+    """The file, where one is known, and what the system says of it."""
+    if error.strerror is None:  # raised by a library, in its own words
+        return " ".join(str(error).split()) or type(error).__name__
+    return error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+
+
+def _not_text(error: UnicodeDecodeError) -> str:
+    """The file, where the functions that read it know one, and the first byte that is not UTF-8."""
+    paths = [
+        value
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+        for name, value in frame.f_locals.items()
+        if name in ("self", "path") and isinstance(value, Path)
+    ]
+    where = f"{paths[-1]}: " if paths else ""
+    return f"{where}expected UTF-8 text, came byte {error.object[error.start]:#04x} at position {error.start:,}"

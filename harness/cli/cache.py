@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from harness.store import Store
@@ -44,7 +47,6 @@ def stats(as_json: bool) -> None:
 @cache.command()
 def verify() -> None:
     """Read every entry and check its checksum; damaged ones are set aside and computed again when needed."""
-    from harness.errors import HarnessError
     from harness.progress import shown
     from harness.store import Store
 
@@ -56,10 +58,26 @@ def verify() -> None:
         raise HarnessError(f"{len(damaged)} damaged entries were set aside")
 
 
+def _a_number(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    if value is not None and math.isnan(value):
+        raise click.BadParameter("nan is no number")
+    return value
+
+
 @cache.command()
-@click.option("--days", default=30, show_default=True, help="Remove entries not read for this many days.")
 @click.option(
-    "--need", type=click.FloatRange(min=0), metavar="GB", help="Stop once so much is freed.  [default: remove it all]"
+    "--days",
+    type=click.IntRange(0, 36_500),
+    default=30,
+    show_default=True,
+    help="Remove entries not read for this many days.",
+)
+@click.option(
+    "--need",
+    type=click.FloatRange(min=0),
+    callback=_a_number,
+    metavar="GB",
+    help="Stop once so much is freed.  [default: remove it all]",
 )
 def gc(days: int, need: float | None) -> None:
     """Remove what can be spared: damaged and unfinished writes, evictable entries, then those nobody read for long.
@@ -83,9 +101,17 @@ def clear(yes: bool) -> None:
     from harness.store import leftovers
 
     paths = [*_files(), *leftovers(_root())]
-    if not yes:
-        click.confirm(f"Remove {len(paths)} files below {_root()}?", abort=True, err=True)
+    if not yes and not _confirmed(f"Remove {len(paths)} files below {_root()}?"):
+        raise HarnessError("nothing removed")
     _remove(paths)
+
+
+def _confirmed(question: str) -> bool:
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:  # no more input, or Ctrl-C: the question's line is still open
+        click.echo(err=True)
+        return False
 
 
 def _last_use(path: Path) -> float:

@@ -19,7 +19,7 @@ from harness.cli.data_options import (
     tasks_named,
     tasks_option,
 )
-from harness.errors import MissingData
+from harness.errors import MissingData, UserError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -107,6 +107,8 @@ def folds(task_name: str, data_values: Sequence[str], partial_rows: str, out: Pa
     from harness.plugins import load
 
     plugins = load()
+    if task_name == "all":
+        raise UserError(f"--task: expected one of {', '.join(sorted(plugins.provided('tasks')))}, came 'all'")
     (task,) = tasks_named(plugins, [task_name])
     source = opened(plugins, task, data_values, partial_rows)
     reader, root = source.reader, source.root

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 @click.option("--detector-weights", metavar="WEIGHTS", help="A file, hf:OWNER/NAME/FILE, or URL#sha256=HASH.")
 @click.option("--person", default="largest", show_default=True, help="largest, left, right, or track:N of several.")
 @click.option("--transcript", metavar="TEXT|FILE", help="What is said in the clip, for models that read words.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("predictions"), show_default=True)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("predictions"), show_default=True)
 @click.option("--format", "file_format", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True)
 @click.option("--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True)
 @click.option("--device", default="cpu", show_default=True)
@@ -64,18 +66,24 @@ def predict(
     from harness.progress import shown, silent
 
     check_device(device)
+    if video.is_dir():
+        raise UserError(f"Expected a video file, came the folder {video}")
+    words = spoken(transcript)
     plugins = plugin_room.load()
     found = models_to_use(plugins, task, plugin, run_dir, runs)
     finder = make_detector(plugins, detector, detector_weights, device)
+    if detector_weights and not finder.weights_sha256:
+        raise UserError(f"--detector-weights: the detector {finder.name!r} takes none, came {detector_weights!r}")
     only = open_model(next(iter(found.values())), task, device) if len(found) == 1 else None  # fail before the work
-    words = Path(transcript).read_text(encoding="utf-8") if transcript and _is_file(transcript) else transcript
     failed = []
     with rawvideo.read(video, finder, person=person, transcript=words, progress=silent if quiet else shown) as raw:
         if not quiet:
             _report_faces(video, raw)
         for name, model_dir in found.items():
             try:
-                _predict_one(raw, only or open_model(model_dir, name, device), finder, out, file_format)
+                model = only or open_model(model_dir, name, device)
+                _report_run(model, model_dir, quiet)
+                _predict_one(raw, model, finder, out, file_format)
             except HarnessError as error:
                 if only:
                     raise
@@ -105,14 +113,45 @@ def models_to_use(
         raise unknown("task", task, [*known, "all"])
     found: dict[str, Path | MissingData] = {}
     for name in known if task == "all" else [task]:
-        line = f"harness run --plugin {plugin or a_plugin(plugins)} --task {name}"
-        whose = f" of {plugin}" if plugin else ""
-        missing = MissingData(f"No finished run{whose} on {name!r} in {runs}. To make one, type: {line}")
-        found[name] = model.find(runs, name, system) or missing
+        found[name] = model.find(runs, name, system) or _no_model(plugins, name, plugin, system, runs)
     errors = [where for where in found.values() if isinstance(where, MissingData)]
     if len(errors) == len(found):
         raise errors[0]
     return found
+
+
+def _no_model(plugins: Plugins, task: str, plugin: str | None, system: str | None, runs: Path) -> MissingData:
+    """Why no run can be used, and the line that makes one."""
+    from harness import model
+
+    line = f"harness run --plugin {plugin or a_plugin(plugins)} --task {task}"
+    which = f"finished run{f' of {plugin}' if plugin else ''} on {task!r} in {runs}"
+    row = model.without(runs, task, system)
+    if row is None:
+        return MissingData(f"No {which}. To make one, type: {line}")
+    if row["partial"]:
+        trial = f"The {which} is a trial ({row['partial']}); --run takes it all the same"
+        return MissingData(f"{trial}. To make a whole one, type: {line}")
+    line = _once_more(row["command"], task, line)
+    return MissingData(f"The {which} kept no model (--keep-models none). To make one, type: {line}")
+
+
+def _once_more(command: str, task: str, otherwise: str) -> str:
+    """The command of a run, on one task, done afresh and keeping its model; `otherwise` where it was no such command.
+
+    >>> _once_more("harness run --plugin mine --task all --keep-models none --seed 3", "au", "")
+    'harness run --plugin mine --seed 3 --task au --fresh'
+    """
+    words = shlex.split(command)
+    if words[:2] != ["harness", "run"]:
+        return f"{otherwise} --fresh"
+    kept, rest = words[:2], iter(words[2:])
+    for word in rest:
+        if word in ("--task", "--keep-models"):
+            next(rest, None)
+        elif word != "--fresh" and not word.startswith(("--task=", "--keep-models=")):
+            kept.append(word)
+    return shlex.join([*kept, "--task", task, "--fresh"])
 
 
 def a_plugin(plugins: Plugins) -> str:
@@ -256,9 +295,38 @@ def _report_faces(video: Path, raw: RawVideo) -> None:
     click.echo(f"{video.name}: {raw.video.frames} frames decoded, {tail}", err=True)
 
 
-def _is_file(text: str) -> bool:
+def _report_run(model: Model, where: Path | MissingData, quiet: bool) -> None:
+    """Which run predicts; that it is a trial is a warning, told with -q too."""
+    partial = model.about.get("partial")
+    if partial or not quiet:
+        folder = where.parent if isinstance(where, Path) and where.name == "model" else where
+        trial = f", a trial: {partial}" if partial else ""
+        click.echo(f"{model.task}: run {model.about.get('run') or 'unknown'}, {folder}{trial}", err=True)
+
+
+def spoken(transcript: str | None) -> str | None:
+    """What is said in the clip: the words given, or those of the file given; MissingData for a file that is not there.
+
+    What ends in .txt, begins like a path, or has a path's separators and no space, is a file.
+    """
+    if transcript is None:
+        return None
+    path = Path(transcript).expanduser() if transcript.startswith("~/") else Path(transcript)
+    if _is_file(path):
+        try:
+            return path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            byte = error.object[error.start : error.start + 1]
+            raise UserError(f"--transcript: expected UTF-8 text in {path}, came {byte!r}") from None
+    begins = transcript.startswith(("/", "./", "../", "~"))
+    if begins or transcript.endswith(".txt") or (os.sep in transcript and not set(transcript) & set(" \n\t")):
+        raise MissingData(f"--transcript: no such file: {transcript}")
+    return transcript
+
+
+def _is_file(path: Path) -> bool:
     try:
-        return Path(text).is_file()
+        return path.is_file()
     except OSError:  # a transcript too long to be a path
         return False
 

@@ -47,6 +47,9 @@ def test_cache_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("HARNESS_CACHE")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_home() == tmp_path / ".cache" / "abaw-harness"
+    monkeypatch.setenv("HARNESS_CACHE", "/etc/passwd")
+    with pytest.raises(UserError, match=r"^HARNESS_CACHE: expected a folder, came the file /etc/passwd$"):
+        cache_home()
 
 
 def test_nothing_configured_means_the_demo_world(manager: pluggy.PluginManager, tmp_path: Path) -> None:
@@ -105,11 +108,40 @@ def test_config_files_here_then_at_home(manager: pluggy.PluginManager, tmp_path:
     assert locate("aff-wild2", {}, manager).path == here
 
 
-@pytest.mark.parametrize("content", ["[data", 'data = "x"', "[data]\naff-wild2 = 3"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[data",
+        'data = "x"',
+        "[data]\naff-wild2 = 3",
+        'aff-wild2 = "/data/aff"',
+        '[Data]\naff-wild2 = "/data/aff"',
+        'c-expr = "/data/c"\n[data]\naff-wild2 = "/data/aff"',
+    ],
+)
 def test_a_wrong_config_file_is_one_line(content: str, manager: pluggy.PluginManager) -> None:
     Path("harness.toml").write_text(content)
     with pytest.raises(UserError, match=r"^harness\.toml: expected "):
         locate("aff-wild2", {}, manager)
+
+
+def test_a_config_file_without_a_header_says_what_it_holds(manager: pluggy.PluginManager) -> None:
+    Path("harness.toml").write_text('aff-wild2 = "/data/aff"\n[Data]\nc-expr = "/data/c"\n')
+    with pytest.raises(UserError) as error:
+        find("aff-wild2", {})
+    expected = "harness.toml: expected one table [data] of folders by data-set name, came also 'aff-wild2', 'Data'"
+    assert str(error.value) == expected
+
+
+def test_an_empty_config_file_configures_nothing(manager: pluggy.PluginManager) -> None:
+    Path("harness.toml").write_text("# none yet\n")
+    assert find("aff-wild2", {}) is None
+
+
+def test_a_config_file_that_is_no_text_is_one_line(manager: pluggy.PluginManager) -> None:
+    Path("harness.toml").write_bytes('[data]\naff-wild2 = "/data/Müller"\n'.encode("latin-1"))
+    with pytest.raises(UserError, match=r"^harness\.toml: expected UTF-8 text, came "):
+        find("aff-wild2", {})
 
 
 def test_configured_but_absent_names_every_folder(
@@ -138,8 +170,44 @@ def test_configured_but_absent_names_every_folder(
 def test_options_as_typed() -> None:
     known = ["aff-wild2", "c-expr"]
     assert parse_options(["aff-wild2=/a=b", "demo"], known) == {"aff-wild2": "/a=b", "demo": ""}
+    assert parse_options(["affwild2=/a", "C_EXPR=/c"], known) == {"aff-wild2": "/a", "c-expr": "/c"}
     with pytest.raises(UserError, match="Did you mean 'aff-wild2'"):
-        parse_options(["affwild2=/a"], known)
+        parse_options(["affwild=/a"], known)
     for wrong in ("aff-wild2", "aff-wild2="):
         with pytest.raises(UserError, match=f"expected NAME=PATH or 'demo', got '{wrong}'"):
             parse_options([wrong], known)
+
+
+def test_the_demo_world_takes_no_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError) as error:
+        parse_options(["demo=/my/folder"])
+    assert str(error.value) == (
+        "--data: 'demo' takes no path, came 'demo=/my/folder'; a folder of one data set is NAME=PATH, "
+        "say aff-wild2=/my/folder"
+    )
+    monkeypatch.setenv("HARNESS_DATA", "demo=/my/folder")
+    with pytest.raises(UserError, match=r"^HARNESS_DATA: 'demo' takes no path"):
+        find("aff-wild2", {})
+
+
+@pytest.mark.parametrize("typed", ["affwild2", "Aff-Wild2", "AFF_WILD2"])
+def test_an_option_ignores_case_and_separators(typed: str, tmp_path: Path) -> None:
+    assert find("aff-wild2", parse_options([f"{typed}={tmp_path}"])) == Root(tmp_path, "aff-wild2", False)
+    last = parse_options(["aff-wild2=/gone", f"{typed}={tmp_path}"])
+    assert find("aff-wild2", last) == Root(tmp_path, "aff-wild2", False)
+
+
+def test_an_option_near_a_name_is_never_passed_over(
+    manager: pluggy.PluginManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARNESS_DATA", str(folder(tmp_path / "sets" / "Aff-Wild2").parent))
+    with pytest.raises(UserError) as error:
+        find("aff-wild2", {"afwild": "/a"})
+    assert str(error.value).startswith("--data afwild=/a: did you mean 'aff-wild2'? ")
+    both = {"afwild": "/a", "aff-wild2": str(tmp_path)}
+    assert find("aff-wild2", both) == Root(tmp_path, "aff-wild2", False)
+
+
+def test_options_of_other_data_sets_are_told(manager: pluggy.PluginManager) -> None:
+    with pytest.raises(MissingData, match=r"set by --data hume-vidmimic2=/h, wild=/w\); looked at: no folder"):
+        find("aff-wild2", {"hume-vidmimic2": "/h", "wild": "/w"})

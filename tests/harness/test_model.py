@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from harness import model, plugins
-from harness.errors import MissingData
+from harness.errors import HarnessError, MissingData
 
 
 @pytest.fixture
@@ -113,6 +114,72 @@ def test_the_newest_finished_run_is_found(run):
     assert model.find(runs, "colour", "tiny[fit.epochs=1,adapt.image=None]") == folder / "model"
     shutil.rmtree(newer / "model")
     assert model.find(runs, "colour") == folder / "model"
+
+
+def test_a_trial_is_passed_over(run):
+    sets = {"sets": {"fit.epochs": 1, "adapt.image": None}}
+    world, folder = run(**sets)
+    runs = world.folder / "runs"
+    trial = world.prepare(limit=2, **sets).folder.path
+    world.row(limit=2, **sets)
+    os.utime(trial / "official.json", (2e9, 2e9))
+    assert model.find(runs, "colour") == folder / "model"
+    shutil.rmtree(folder / "model")
+    assert model.find(runs, "colour") is None
+    assert model.without(runs, "colour")["run"] == folder.name
+    shutil.rmtree(folder)
+    assert model.without(runs, "colour")["partial"] == "limited to 2 videos a part"
+    assert model.without(runs, "units") is None
+    opened = model.load(trial / "model").about
+    assert (opened["run"], opened["partial"]) == (trial.name, "limited to 2 videos a part")
+
+
+def test_a_model_says_which_run_it_is_of(run):
+    _, folder = run("units")
+    about = model.load(folder / "model").about
+    assert (about["run"], about["partial"]) == (folder.name, None)
+    moved = folder.parent / "elsewhere"
+    (folder / "model").rename(moved)
+    about = model.load(moved).about
+    assert (about["run"], about["partial"]) == (None, None)
+
+
+@pytest.mark.parametrize("name", ["classifier-0.safetensors", "encoder-image.safetensors"])
+def test_weights_that_cannot_be_read_are_named(run, name: str):
+    _, folder = run("units")
+    path = folder / "model" / name
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(HarnessError, match=f"^{path} is damaged"):
+        model.load(folder / "model")
+    from safetensors.torch import save_file
+
+    save_file({"other": torch.zeros(1)}, path)
+    with pytest.raises(HarnessError, match=f"^{path} does not fit"):
+        model.load(folder / "model")
+    path.unlink()
+    with pytest.raises(MissingData, match=f"^{path} is not there"):
+        model.load(folder / "model")
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff", b"[]", b"{}", b'{"plan": 3}'])
+def test_a_broken_pipeline_is_named(tmp_path: Path, content: bytes):
+    (tmp_path / "pipeline.json").write_bytes(content)
+    with pytest.raises(HarnessError, match=f"^{tmp_path / 'pipeline.json'}: "):
+        model.load(tmp_path)
+
+
+def test_a_plan_of_another_version_is_named(run):
+    _, folder = run("units")
+    path = folder / "model" / "pipeline.json"
+    facts = json.loads(path.read_text())
+    facts["plan"]["pipeline"]["fit"]["unheard_of"] = 1
+    path.write_text(json.dumps(facts))
+    with pytest.raises(HarnessError, match=f"^{path}: .*unheard_of"):
+        model.load(folder / "model")
+    del facts["plan"]["pipeline"]
+    path.write_text(json.dumps(facts))
+    with pytest.raises(HarnessError, match=f"^{path}: .*pipeline"):
+        model.load(folder / "model")
 
 
 def test_every_network_of_an_encoder_is_saved():

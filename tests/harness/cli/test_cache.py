@@ -131,8 +131,27 @@ def test_clear_takes_the_store_alone(call: Call, store: Store, own_home: Path):
     assert others(own_home) == [True, True]
 
 
-def test_clear_asks_first(call: Call, store: Store, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("click.termui.visible_prompt_func", lambda text: "n")
-    code, _, _ = call("clear")
-    assert code != 0
+def refuse(text: str) -> str:
+    return "n"
+
+
+def hang_up(text: str) -> str:
+    raise EOFError
+
+
+@pytest.mark.parametrize("answer", [refuse, hang_up])
+def test_clear_asks_first(call: Call, store: Store, monkeypatch: pytest.MonkeyPatch, answer: Callable[[str], str]):
+    monkeypatch.setattr("click.termui.visible_prompt_func", answer)
+    code, out, err = call("clear")
+    assert (code, out) == (1, "")
+    assert err.endswith("harness: nothing removed\n")
+    assert "interrupted" not in err
+    assert len(list(store.entries())) == 3
+
+
+@pytest.mark.parametrize("words", [("--days", "-1"), ("--days", "9" * 400), ("--need", "-1"), ("--need", "nan")])
+def test_gc_takes_no_number_that_means_nothing(call: Call, store: Store, words: tuple[str, str]):
+    code, _, err = call("gc", *words)
+    assert code == 2
+    assert words[0] in err
     assert len(list(store.entries())) == 3

@@ -85,6 +85,12 @@ def test_unknown_names_have_near_names(command: str, root: Path) -> None:
     assert "Did you mean 'aff-wild2'" in str(result.exception)
 
 
+def test_folds_are_of_one_task(root: Path) -> None:
+    result = call("folds", "--task", "all", "--data", f"aff-wild2={root}")
+    assert isinstance(result.exception, UserError)
+    assert str(result.exception) == "--task: expected one of au, ce, emi, expr, va, came 'all'"
+
+
 def test_folds_are_printed_written_and_hashed(root: Path, tmp_path: Path) -> None:
     options = ("--task", "expr", "--data", f"aff-wild2={root}")
     out = tmp_path / "lists" / "folds.tsv"

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import csv
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -81,10 +83,8 @@ def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch):
         (["--help"], 0, "harness run --plugin"),
         (["--version"], 0, "version"),
         (["rnu"], 2, "No command is called 'rnu'. Did you mean 'run'?"),
-        (["run"], 2, "Missing option '--plugin'"),
-        (["run", "--plugin", "x", "--task", "y", "--precision", "fp64"], 2, "fp64"),
-        (["run", "--plugin", "x", "--task", "y", "--spilt", "z"], 2, "--spilt"),
-        (["cache", "cler"], 2, "cler"),
+        ([], 2, "harness run --plugin"),
+        (["cache"], 2, "gc"),
     ],
 )
 def test_the_command_line(capsys, words: list[str], code: int, said: str):
@@ -92,6 +92,71 @@ def test_the_command_line(capsys, words: list[str], code: int, said: str):
     out = capsys.readouterr()
     assert said in out.out + out.err
     assert "Traceback" not in out.err
+
+
+@pytest.mark.parametrize(
+    ("words", "begins", "ends"),
+    [
+        (["run"], "harness run: Missing option '--plugin'", " (harness run --help)\n"),
+        (
+            ["run", "--plugin", "x", "--task", "y", "--precision", "fp64"],
+            "harness run: Invalid value for '--precision': 'fp64' is not one of 'fp32', 'bf16'.",
+            " (harness run --help)\n",
+        ),
+        (
+            ["run", "--plugin", "x", "--task", "y", "--spilt", "z"],
+            "harness run: No such option '--spilt'. Did you mean '--split' or ",
+            " (harness run --help)\n",
+        ),
+        (["cache", "cler"], "harness cache: No such command 'cler'.", " (harness cache --help)\n"),
+        (["--hepl"], "harness: No such option '--hepl'.", " (harness --help)\n"),
+    ],
+)
+def test_what_click_refuses_is_one_line(capsys, words: list[str], begins: str, ends: str):
+    assert exit_of(*words) == 2
+    said = capsys.readouterr().err
+    assert (said.startswith(begins), said.endswith(ends), said.count("\n")) == (True, True, 1), said
+
+
+def test_the_help_names_a_command_once(capsys):
+    assert exit_of("--help") == 0
+    assert capsys.readouterr().out.count("harness score FILE") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (PermissionError(13, "Permission denied", "/etc/x"), "harness: /etc/x: Permission denied\n"),
+        (OSError(28, "No space left on device"), "harness: No space left on device\n"),
+        (OSError("they are\nnot to be had"), "harness: they are not to be had\n"),
+        (OSError(), "harness: OSError\n"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys, error: OSError, line: str):
+    monkeypatch.setitem(cli.cli.commands, "fail", failing(error))
+    assert exit_of("fail") == 2
+    assert capsys.readouterr().err == line
+
+
+def reading(path: Path, how: str) -> click.Command:
+    @click.command("fail")
+    def fail() -> None:
+        if how == "text":
+            path.read_text(encoding="utf-8")
+        else:
+            with path.open(encoding="utf-8", newline="") as file:
+                list(csv.reader(file))
+
+    return fail
+
+
+@pytest.mark.parametrize("how", ["text", "csv"])
+def test_a_file_that_is_no_text_is_named(monkeypatch: pytest.MonkeyPatch, capsys, tmp_path: Path, how: str):
+    path = tmp_path / "published.csv"
+    path.write_bytes("Müller".encode("latin-1"))
+    monkeypatch.setitem(cli.cli.commands, "fail", reading(path, how))
+    assert exit_of("fail") == 2
+    assert capsys.readouterr().err == f"harness: {path}: expected UTF-8 text, came byte 0xfc at position 1\n"
 
 
 def test_plugins_add_commands(monkeypatch: pytest.MonkeyPatch, capsys):

@@ -95,7 +95,11 @@ def house(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         place = runs / task / "model"
         return place if place.is_dir() and system in (None, "paper") else None
 
-    fake = SimpleNamespace(find=find, load=lambda folder, device: MODELS[folder.parent.name])
+    def without(runs: Path, task: str, system: str | None = None) -> dict[str, Any] | None:
+        row = runs / task / "row.json"
+        return json.loads(row.read_text()) if row.exists() else None
+
+    fake = SimpleNamespace(find=find, without=without, load=lambda folder, device: MODELS[folder.parent.name])
     monkeypatch.setattr(harness, "model", fake, raising=False)
     loaded = plugins.load
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
@@ -235,6 +239,51 @@ def test_no_finished_run_says_what_to_type(clip: Path, house: Path):
     assert str(result.exception).endswith("in nowhere. To make one, type: harness run --plugin paper --task expr")
 
 
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        (
+            "harness run --plugin=paper --task all --keep-models none --set 'a=b c' --data aff-wild2=/data",
+            "harness run --plugin=paper --set 'a=b c' --data aff-wild2=/data --task expr --fresh",
+        ),
+        ("harness run --task=expr --fresh --keep-models=none --seed 1", "harness run --seed 1 --task expr --fresh"),
+        ("harness ablate plan.toml", "harness run --plugin paper --task expr --fresh"),
+    ],
+)
+def test_a_run_that_kept_no_model_says_what_to_type(clip: Path, house: Path, command: str, line: str):
+    (house / "runs" / "expr" / "model").rmdir()
+    (house / "runs" / "expr" / "row.json").write_text(json.dumps({"partial": None, "command": command}))
+    result = run(clip, "--task", "expr")
+    assert isinstance(result.exception, MissingData)
+    assert str(result.exception) == (
+        f"The finished run on 'expr' in runs kept no model (--keep-models none). To make one, type: {line}"
+    )
+
+
+def test_of_trials_alone_none_is_taken(clip: Path, house: Path):
+    (house / "runs" / "expr" / "model").rmdir()
+    row = {"partial": "limited to 2 videos a part", "run": "abc", "command": "harness run --limit 2"}
+    (house / "runs" / "expr" / "row.json").write_text(json.dumps(row))
+    result = run(clip, "--task", "expr", "--plugin", "paper")
+    assert isinstance(result.exception, MissingData)
+    assert str(result.exception) == (
+        "The finished run of paper on 'expr' in runs is a trial (limited to 2 videos a part); --run takes it all the "
+        "same. To make a whole one, type: harness run --plugin paper --task expr"
+    )
+
+
+def test_which_run_was_used_is_told(clip: Path, monkeypatch: pytest.MonkeyPatch):
+    about = {"data": "demo", "run": "0123456789ab", "partial": None}
+    monkeypatch.setattr(MODELS["expr"], "about", about)
+    result = done(clip, "--task", "expr", "--detector", "left_half")
+    assert "expr: run 0123456789ab, runs/expr\n" in result.stderr
+    assert json.loads(Path("predictions/clip.expr.json").read_text())["model"] == about
+    assert "0123456789ab" not in done(clip, "--task", "expr", "--detector", "left_half", "-q").stderr
+    about["partial"] = "limited to 2 videos a part"
+    result = done(clip, "--run", "runs/expr", "--detector", "left_half", "-q")
+    assert "expr: run 0123456789ab, runs/expr, a trial: limited to 2 videos a part\n" in result.stderr
+
+
 def test_of_all_tasks_those_with_a_run_are_done(clip: Path, house: Path):
     (house / "runs" / "au" / "model").rmdir()
     result = run(clip, "--task", "all", "--detector", "left_half")
@@ -262,6 +311,15 @@ def test_one_named_run_needs_no_task(clip: Path, house: Path):
         (["--task", "expr"], MissingData, "retinaface_mnet025_1mb.pth from biubug6"),
         (["--task", "expr", "--detector", "blind"], MissingData, "finds no face in any of its 12 frames"),
         (["--task", "all", "--run", "runs/va"], UserError, "leave out"),
+        (["--task", "va", "--transcript", "/nope.txt"], MissingData, "--transcript: no such file: /nope.txt"),
+        (["--task", "va", "--transcript", "said.txt"], MissingData, "--transcript: no such file: said.txt"),
+        (["--task", "va", "--transcript", "~/said"], MissingData, "--transcript: no such file: ~/said"),
+        (["--task", "va", "--transcript", "words/said"], MissingData, "--transcript: no such file: words/said"),
+        (
+            ["--task", "va", "--detector", "full_frame", "--detector-weights", "/nope"],
+            UserError,
+            "--detector-weights: the detector 'full_frame' takes none, came '/nope'",
+        ),
     ],
 )
 def test_mistakes_are_named(clip: Path, arguments: list[str], kind: type[Exception], message: str):
@@ -269,6 +327,30 @@ def test_mistakes_are_named(clip: Path, arguments: list[str], kind: type[Excepti
     assert isinstance(result.exception, kind)
     assert message in str(result.exception)
     assert not Path("predictions").exists()
+
+
+def test_a_transcript_that_is_no_text_is_named(clip: Path):
+    Path("said.txt").write_bytes("Müller".encode("latin-1"))
+    result = run(clip, "--task", "va", "--detector", "full_frame", "--transcript", "said.txt")
+    assert isinstance(result.exception, UserError)
+    assert str(result.exception).startswith("--transcript: expected UTF-8 text in said.txt, came ")
+
+
+@pytest.mark.parametrize("words", ["and/or so he said", "glad", "a sentence. Then one more", "x" * 5000])
+def test_what_is_no_path_is_what_is_said(clip: Path, words: str):
+    MODELS["va"].heard.clear()
+    done(clip, "--task", "va", "--detector", "full_frame", "--transcript", words)
+    assert MODELS["va"].heard == [(None, words)]
+
+
+def test_a_folder_is_no_video(house: Path):
+    result = run("runs", "--task", "expr", "--detector", "full_frame")
+    assert isinstance(result.exception, UserError)
+    assert str(result.exception) == "Expected a video file, came the folder runs"
+
+
+def test_out_is_a_folder(clip: Path):
+    assert "'--out'" in run(clip, "--task", "expr", "--detector", "full_frame", "--out", clip).output
 
 
 def test_a_missing_video_is_named(house: Path):
