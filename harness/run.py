@@ -38,6 +38,10 @@ class Folder:
 
     path: Path
 
+    def model(self, split: str) -> Path:
+        """Where a kept model of the split lies: `model` of the official split (`test` trains on it), else its own."""
+        return self.path / ("model" if split in ("official", "test") else f"model-{split}")
+
     def row(self, split: str) -> Path:
         return self.path / f"{split}.json"
 
@@ -67,7 +71,7 @@ def run_split(
         about = {"setting": setting, "data": context.data, "split": split.name, "k": parts.k}
         builders = {m: one.build for m, one in stages.adapted.items()}
         saved = (stages.classifiers(), parts.state, stages.widths)
-        model.save(folder.path / "model", context.plan, builders, *saved, about)
+        model.save(folder.model(split.name), context.plan, builders, *saved, about)
     cost = cost_of(context.store.visits, time.perf_counter() - began, context.place.device)
     row = row_of(context, split, parts, judged, facts, cost)
     records.write_row(folder.row(split.name), row)

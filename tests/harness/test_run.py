@@ -53,6 +53,15 @@ def test_a_run_learns_the_task_and_leaves_its_files(tiny, task: str):
     assert computed(row) == {"adapt": 1, "encode": 3 * 14, "partition": 1, "fit": 2, "predict": 2}
 
 
+def test_every_split_keeps_a_model_of_its_own(tiny):
+    world = tiny()
+    world.rows(splits="folds", keep_models="all")
+    kept = sorted(path.name for path in world.prepare().folder.path.glob("model*"))
+    assert kept == [f"model-fold-{i}" for i in range(1, 6)]
+    about = json.loads((world.prepare().folder.path / "model-fold-2" / "pipeline.json").read_text())
+    assert about["split"] == "fold-2"
+
+
 def test_the_row_is_the_metric_of_the_predictions_left_behind(tiny):
     """From the parquet file and the label files alone."""
     world = tiny("units")
