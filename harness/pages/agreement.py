@@ -63,6 +63,12 @@ def confusion(cases: Iterable[Case], labels: int) -> NDArray[np.int64]:
     return count_LL
 
 
+def left_out(cases: Iterable[Case]) -> int:
+    """Rows with a label that the confusion has no place for: no prediction, or one for none of the labels."""
+    unsaid = [~np.isnan(case.target_RL).any(axis=1) & np.isnan(case.scores_RL).any(axis=1) for case in cases]
+    return sum(int(unsaid_R.sum()) for unsaid_R in unsaid)
+
+
 def shares(count_LL: NDArray[np.int64], axis: int) -> list[list[float | None]]:
     """Counts as shares of their row (axis 1) or their column (axis 0); None where that holds nothing."""
     total = count_LL.sum(axis=axis, keepdims=True)

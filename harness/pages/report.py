@@ -11,7 +11,7 @@ from typing import Any
 from harness.boards.files import WHAT_DEMO_MEANS
 from harness.boards.rows import DEMO, FEW_CLUSTERS, Score
 from harness.metrics import get
-from harness.pages.agreement import confusion, counts, pairs, scatter, shares
+from harness.pages.agreement import confusion, counts, left_out, pairs, scatter, shares
 from harness.pages.by_video import ERROR, MEASURES, Met, from_worst
 from harness.pages.charts import Axis, axis_of, bar, course, whisker
 from harness.pages.environment import render
@@ -105,6 +105,7 @@ def _confusion(truth: Truth | None) -> dict[str, Any] | None:
     return {
         "labels": truth.task.labels,
         "counts": count_LL.tolist(),
+        "left_out": left_out(truth.cases.values()),
         "of_true": shares(count_LL, axis=1),
         "of_decided": shares(count_LL, axis=0),
     }

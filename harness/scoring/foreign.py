@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 
-from harness.scoring.layouts import Layout, as_format, plain
+from harness.scoring.layouts import Layout, as_format
 from harness.scoring.predicted import Format
+from harness.scoring.values import plain
 
 # The word a class goes by in these tools, where it is not the name of the label itself.
 SAME = {"happy": "happiness", "sad": "sadness", "angry": "anger", "surprised": "surprise", "fearful": "fear"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,20 +18,11 @@ from numpy.typing import NDArray
 from harness.errors import MissingData, UserError, unknown
 from harness.scoring.predicted import Format, Predicted, Predictions, Reading
 from harness.scoring.tables import Table, header, open_table, tables, whole_numbers
+from harness.scoring.values import Note, at, decided, outscore, plain, settle_values
 from harness.types import Floats, TaskSpec
 
 IMAGE = re.compile(r"(?:.*[/\\])?([^/\\]+)[/\\](\d+)\.(?:jpg|jpeg|png|bmp)", re.IGNORECASE)
 ROLES = ("video", "frame", "image", "decision")
-
-
-def plain(name: str) -> str:
-    """A name without case, separators and leading zeros of its number.
-
-    >>> plain("AU_01"), plain("Empathic Pain")
-    ('au1', 'empathicpain')
-    """
-    letters = "".join(letter for letter in name.casefold() if letter.isalnum())
-    return re.sub(r"(?<=[a-z])0+(?=\d)", "", letters)
 
 
 @dataclass(frozen=True)
@@ -40,7 +32,7 @@ class Layout:
     `video`, `frame`, `image` (a path `VIDEO/00001.jpg`) and `decision` are plain names of columns, the first one there
     counts; without a video a file is one video, called like it. `means(column)` is the plain name of the label that a
     column speaks of, "" for none. `first_frame` is the number of a video's first frame. `valid` is a column whose 0
-    says that the row has no value. `others` are plain names of classes that the tool may decide for and a task lacks.
+    says that the row has no value. `others` are plain names of classes that the tool knows and a task may lack.
     """
 
     title: str
@@ -56,10 +48,14 @@ class Layout:
 
 @dataclass(frozen=True)
 class Columns:
-    """What the columns of one file are for: by role, and by label of the task; `unused` are the others."""
+    """What the columns of one file are for: by role, and by label of the task; `unused` are the others.
+
+    `others` score classes that the task lacks, beside those of its labels.
+    """
 
     roles: Mapping[str, str]
     labels: Mapping[str, str]
+    others: tuple[str, ...]
     unused: tuple[str, ...]
 
 
@@ -79,7 +75,8 @@ def as_format(layout: Layout, recognises: Callable[[Path, tuple[str, ...]], bool
 def read_tables(layout: Layout, path: Path, task: TaskSpec, reading: Reading) -> Predictions:
     """The predictions in one table, or in a folder of them, for the labels of `task`.
 
-    UserError where no column speaks of a label, two speak of one, or files of a folder speak of different ones.
+    UserError where no column speaks of a label, two speak of one, or files of a folder speak of different ones; where a
+    file has no rows, a value is out of range, or a clip stands twice.
     """
     files = tables(path)
     if not files:
@@ -96,10 +93,10 @@ def read_tables(layout: Layout, path: Path, task: TaskSpec, reading: Reading) ->
             raise UserError(f"{file} and {files[0]} do not speak of the same labels: {differ}")
         found += _rows(layout, table, columns, task, reading, notes)
     assert first is not None
-    decided = not first.labels
-    missing = () if decided else tuple(label for label in task.labels if label not in first.labels)
+    words = not first.labels
+    missing = () if words else tuple(label for label in task.labels if label not in first.labels)
     told = tuple(f"{n:,} rows {what}" for what, n in notes.items())
-    return Predictions(tuple(found), decided and task.kind.name != "continuous", missing, first.unused, told)
+    return Predictions(tuple(found), words and task.kind.name != "continuous", missing, first.unused, told)
 
 
 def find_columns(layout: Layout, table: Table, task: TaskSpec, reading: Reading) -> Columns:
@@ -138,7 +135,9 @@ def find_columns(layout: Layout, table: Table, task: TaskSpec, reading: Reading)
             f"{table.path}: expected columns named {', '.join(task.labels)}, came {_some(table.names)}; "
             "--map THEIR=OURS renames one"
         )
-    return Columns(roles, labels, tuple(dict.fromkeys(unused)))
+    scored = labels and task.kind.name == "one_of"
+    others = tuple(name for name in dict.fromkeys(unused) if scored and layout.means(name) in layout.others)
+    return Columns(roles, labels, others, tuple(name for name in dict.fromkeys(unused) if name not in others))
 
 
 def _rows(
@@ -147,25 +146,41 @@ def _rows(
     """The rows of one file, by video in order of first appearance."""
     roles = columns.roles
     by_image = "image" in roles and task.level == "frame"
-    numbers = [*columns.labels.values(), *(roles[role] for role in ("valid",) if role in roles)]
+    numbers = [*columns.labels.values(), *columns.others, *(roles[role] for role in ("valid",) if role in roles)]
     if task.level == "frame" and "frame" in roles and not by_image:
         numbers.append(roles["frame"])
     texts = [roles[role] for role in ("image" if by_image else "video",) if role in roles]
     texts += [roles["decision"]] if not columns.labels else []
     read = table.read(numbers, texts)
+    if not len(next(iter(read.values()))):
+        raise UserError(f"{table.path}: expected rows of predictions, got none")
+    scores_NL = _scores(layout, table.path, columns, read, task, partial(_note, notes))
+    video_N, frame_N = _places(layout, table.path, columns, read, len(scores_NL), task, reading)
+    if task.level == "video":
+        _refuse_doubled(table.path, video_N)
+    return _by_video(table.path, video_N, frame_N, scores_NL)
+
+
+def _scores(
+    layout: Layout, path: Path, columns: Columns, read: Mapping[str, NDArray[Any]], task: TaskSpec, note: Note
+) -> Floats:
+    """scores_NL of the columns read; NaN in rows that hold no prediction."""
     if columns.labels:
-        scores_NL = np.full((len(read[numbers[0]]), len(task.labels)), np.nan, np.float32)
+        scores_NL = np.full((len(next(iter(read.values()))), len(task.labels)), np.nan, np.float32)
         for label, name in columns.labels.items():
             scores_NL[:, task.labels.index(label)] = read[name]
-        _refuse_not_probabilities(table.path, scores_NL, task)
     else:
-        scores_NL = _decided(layout, table.path, read[roles["decision"]], task, notes)
-    if "valid" in roles:
-        failed_N = read[roles["valid"]] == 0
+        scores_NL = decided(path, read[columns.roles["decision"]], task, layout.others, note)
+    if "valid" in columns.roles:
+        failed_N = read[columns.roles["valid"]] == 0
         scores_NL[failed_N] = np.nan
-        _note(notes, f"say {roles['valid']} 0 and so hold no prediction", int(failed_N.sum()))
-    video_N, frame_N = _places(layout, table.path, columns, read, len(scores_NL), task, reading)
-    return _by_video(table.path, video_N, frame_N, scores_NL)
+        note(f"say {columns.roles['valid']} 0 and so hold no prediction", int(failed_N.sum()))
+    if columns.labels:
+        settle_values(path, scores_NL, task, note)
+    if columns.others:
+        own = [task.labels.index(label) for label in columns.labels]
+        outscore(scores_NL, own, {name: read[name] for name in columns.others}, note)
+    return scores_NL
 
 
 def _places(
@@ -197,10 +212,19 @@ def _of_images(path: Path, text_N: NDArray[Any], reading: Reading) -> tuple[NDAr
     matched = [IMAGE.fullmatch(text.strip()) for text in text_N]
     if None in matched:
         row = matched.index(None)
-        raise UserError(f"{path}, line {row + 2}: expected an image like VIDEO/00001.jpg, got {text_N[row]!r}")
+        raise UserError(f"{at(path, row)}: expected an image like VIDEO/00001.jpg, got {text_N[row]!r}")
     videos = np.array([match[1] for match in matched if match], dtype=object)
     first = 1 if reading.first_frame is None else reading.first_frame
     return videos, np.array([int(match[2]) for match in matched if match], dtype=np.int64) - first
+
+
+def _refuse_doubled(path: Path, video_N: NDArray[Any]) -> None:
+    """Of a clip one row is all there is to predict."""
+    first: dict[str, int] = {}
+    for row, name in enumerate(map(video_name, video_N)):
+        if first.setdefault(name, row) != row:
+            before = at(path, first[name]).removeprefix(f"{path}, ")
+            raise UserError(f"{at(path, row)}: expected one row for a clip; {name} came before, in {before}")
 
 
 def _by_video(
@@ -229,42 +253,6 @@ def video_name(text: str) -> str:
         return path.stem
     keyed = len(path.parts) == 2 and path.parts[0] in ("train", "valid", "test")
     return str(path) if keyed else path.name
-
-
-def _decided(layout: Layout, path: Path, text_N: NDArray[Any], task: TaskSpec, notes: dict[str, int]) -> Floats:
-    """Decisions in words as scores_NL; an empty cell is no value where one label must hold."""
-    if task.kind.name == "continuous":
-        raise UserError(f"{path}: expected columns named {', '.join(task.labels)}, came decisions alone")
-    column = {plain(label): i for i, label in enumerate(task.labels)}
-    rows: dict[str, Floats] = {}
-    for text in dict.fromkeys(text_N):
-        row_L = np.zeros(len(task.labels), np.float32)
-        words = [word for word in (text.split("+") if task.kind.name == "any_of" else [text]) if word.strip()]
-        for word in words:
-            if plain(word) in column:
-                row_L[column[plain(word)]] = 1
-            elif plain(word) not in layout.others:
-                raise unknown(f"label of task {task.name!r} (in {path})", word, task.labels)
-        if task.kind.name == "one_of" and not words:
-            row_L[:] = np.nan
-        rows[text] = row_L
-    for text, row_L in rows.items():
-        if plain(text) in layout.others and not row_L.any():
-            _note(notes, f"decide for {text}, which is no label of this task: wrong", int((text_N == text).sum()))
-    return np.stack([rows[text] for text in text_N]) if len(text_N) else np.zeros((0, len(task.labels)), np.float32)
-
-
-def _refuse_not_probabilities(path: Path, scores_NL: Floats, task: TaskSpec) -> None:
-    """Where each label holds or not, scores are cut at 0.5: intensities and logits would be cut at a wrong place."""
-    if task.kind.name != "any_of":
-        return
-    outside_NL = (scores_NL < 0) | (scores_NL > 1)
-    if outside_NL.any():
-        row, column = (int(i) for i in np.argwhere(outside_NL)[0])
-        raise UserError(
-            f"{path}: expected 0, 1 or a probability for {task.labels[column]}, got {scores_NL[row, column]:g} in row "
-            f"{row + 1}; an intensity or a logit has no 0.5 to cut at"
-        )
 
 
 def _note(notes: dict[str, int], what: str, n: int) -> None:

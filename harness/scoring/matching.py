@@ -5,7 +5,8 @@ dropped or doubled always shows, and so does a shift, unless all shifted numbers
 they are a set of frames like any other, and what shows is which of them are missing). Rows without numbers are told by
 their count alone: dropping one and doubling another cancels out.
 
-Shapes: F frames or R rows of a video, N rows of a source, L labels of the task. NaN: no label, or no prediction.
+Shapes: F frames or R rows of a video, N rows and U different frames of a source, L labels of the task. NaN: no label,
+or no prediction.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class Frames:
 
     `missing`: labelled rows without a prediction, `unlabelled`: other rows without one, `beyond`: rows of frames that
     the video does not have, `doubled`: rows of a frame that came before, `empty`: rows that hold no value. `starts` and
-    `ends` are the lowest and the highest frame that the source has a row for.
+    `ends` are the lowest and the highest frame that the source has a row for. `shift` is how far its frames lie from
+    where they would be exactly the video's, or the labelled ones; None where they are, or would be nowhere.
     """
 
     video: str
@@ -48,6 +50,7 @@ class Frames:
     first_doubled: int | None = None
     starts: int | None = None
     ends: int | None = None
+    shift: int | None = None
 
     @property
     def exact(self) -> bool:
@@ -93,7 +96,13 @@ class Frames:
             told.append(f"{self.doubled:,} rows are of frames that came before, first {self.first_doubled + 1:,}")
         if self.beyond:
             told.append(f"{self.beyond:,} rows are of frames it does not have (it has 1 to {self.rows:,})")
+        if self.shift is not None:
+            told.append(self.shifted())
         return "; ".join(told)
+
+    def shifted(self) -> str:
+        """What a shift looks like, in words."""
+        return f"its frame numbers look shifted by {self.shift:+d}, moved back they fit exactly"
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,15 +124,16 @@ class Matched:
 def compare(predicted: Predicted, target_RL: Floats, columns: Sequence[int]) -> tuple[Frames, Floats]:
     """The rows of one video compared with its labels, and its scores_RL; `columns` are those that predict at all.
 
-    A row with a value in some of the columns alone holds no prediction.
+    A row with a value in some of the columns alone holds no prediction; a row of -inf is one, for none of the labels.
     """
-    rows, labelled_R = len(target_RL), ~np.isnan(target_RL).all(axis=1)
+    rows, labelled_R = len(target_RL), np.asarray(~np.isnan(target_RL).all(axis=1))
     numbered = predicted.frame_N is not None
     frame_N = np.arange(len(predicted.scores_NL)) if predicted.frame_N is None else predicted.frame_N
     scores_RL: Floats = np.full(target_RL.shape, np.nan, np.float32)
-    whole_N = np.isfinite(predicted.scores_NL[:, columns]).all(axis=1)
+    own_NL = predicted.scores_NL[:, columns]
+    whole_N = np.isfinite(own_NL).all(axis=1) | np.isneginf(own_NL).all(axis=1)
     within_N = (frame_N >= 0) & (frame_N < rows)
-    _, first_N, count_N = np.unique(frame_N, return_index=True, return_counts=True)
+    frame_U, first_N, count_N = np.unique(frame_N, return_index=True, return_counts=True)
     again_N = np.ones(len(frame_N), bool)
     again_N[first_N] = False
     use_N = whole_N & within_N & ~again_N
@@ -137,6 +147,7 @@ def compare(predicted: Predicted, target_RL: Floats, columns: Sequence[int]) -> 
         first_missing=_first(none_R & labelled_R), first_unlabelled=_first(none_R & ~labelled_R),
         first_doubled=int(frame_N[again_N].min()) if again_N.any() else None,
         starts=int(frame_N.min()) if len(frame_N) else None, ends=int(frame_N.max()) if len(frame_N) else None,
+        shift=_shift(frame_U, labelled_R),
     )  # fmt: skip
     return found, scores_RL
 
@@ -205,6 +216,16 @@ def named(
         name = (nobody or elsewhere or [""])[0]
         raise unknown("held-out video", name, _near(name, [video.id for video in held]))
     return by_key, tuple(elsewhere), tuple(nobody)
+
+
+def _shift(frame_U: NDArray[np.int64], labelled_R: NDArray[np.bool_]) -> int | None:
+    """How far these frames, in order, lie from all those of the video, or from all its labelled ones."""
+    for own_U in (np.arange(len(labelled_R)), np.flatnonzero(labelled_R)):
+        if len(own_U) == len(frame_U) > 0 and frame_U[0] != own_U[0]:
+            by = int(frame_U[0] - own_U[0])
+            if (frame_U - by == own_U).all():
+                return by
+    return None
 
 
 def _first(flag_R: NDArray[np.bool_]) -> int | None:

@@ -4,11 +4,13 @@
 * `strict`: a labelled row without a prediction is wrong.
 * `intersection`: a labelled row without a prediction is not judged.
 
-Shapes: R rows of a video, L labels of the task. NaN: no label, or no prediction.
+Shapes: R rows of a video, L labels of the task. NaN: no label, or no prediction; scores of -inf are for none of the
+labels.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +19,8 @@ from harness.errors import UserError, unknown
 from harness.kinds import Kind
 from harness.scoring.matching import Frames, Matched
 from harness.types import Floats
+
+log = logging.getLogger(__name__)
 
 POLICIES = ("official", "strict", "intersection")
 NAMED = 5  # how many videos a message names
@@ -29,12 +33,16 @@ def admit(matched: Matched, policy: str, missing_labels: Sequence[str]) -> None:
     to 16 teams per track were ruled invalid for being incomplete). Rows without a label may be absent, since they are
     not judged. `strict` and `intersection` take what is incomplete, and rows of frames beyond a video's last: decoders
     differ by one or two. No policy takes a frame twice, rows that cannot be laid on frames, or numbers that look
-    shifted: frames before the first, or rows beyond the last in every video while every video lacks its first.
+    shifted: frames before the first, or rows beyond the last in every video while every video lacks its first. Where
+    the numbers of some videos alone look shifted, each is warned of.
     """
     if policy not in POLICIES:
         raise unknown("policy", policy, POLICIES)
     _refuse_unusable([one for one in matched.frames if one.predicted])
     if policy != "official":
+        for one in matched.frames:
+            if one.shift is not None:
+                log.warning("video %s: %s", one.video, one.shifted())
         return
     faults = []
     if missing_labels:
@@ -59,7 +67,8 @@ def _refuse_unusable(frames: Sequence[Frames]) -> None:
         raise UserError(f"A frame may be predicted once: {_explained(doubled)}. Of several faces in a frame keep one")
     unplaced = [one for one in frames if not one.placeable]
     if unplaced:
-        raise UserError(f"Rows and frames cannot be matched: {_explained(unplaced)}. Add a column 'frame'")
+        advice = "Add a column 'frame'" if unplaced[0].rows > 1 else "A clip has one row"
+        raise UserError(f"Rows and frames cannot be matched: {_explained(unplaced)}. {advice}")
     early = [one for one in frames if one.before]
     if early:
         raise UserError(f"Frames before the first: {_explained(early)}. --first-frame 0 where yours count from 0")
@@ -89,7 +98,10 @@ def settle(
 def _decisions(scores_RL: Floats, kind: Kind, decided: bool) -> Floats:
     if decided or kind.name == "continuous":
         return scores_RL
-    return kind.decide(np.where(np.isnan(scores_RL), np.float32(-np.inf), scores_RL))
+    scores_RL = np.where(np.isnan(scores_RL), np.float32(-np.inf), scores_RL)
+    said_RL = kind.decide(scores_RL)
+    said_RL[np.isneginf(scores_RL).all(axis=1)] = 0  # the best class is none of these labels
+    return said_RL
 
 
 def _wrong(target_RL: Floats, kind: Kind) -> Floats:

@@ -36,8 +36,9 @@ class Predictions:
     """Everything a source says about one task.
 
     `decided`: values are decisions and not scores: rows one-hot, or all 0 where none of the task's labels was decided
-    for (one_of), 0 and 1 (any_of). `missing` are labels of the task the source has no column for (NaN in every row),
-    `unused` its columns that were not read, `notes` what else should be known, a sentence each.
+    for (one_of), 0 and 1 (any_of). Of scores, a row of -inf decides for none of them (one_of). `missing` are labels of
+    the task the source has no column for (NaN in every row), `unused` its columns that were not read, `notes` what else
+    should be known, a sentence each.
     """
 
     videos: tuple[Predicted, ...]

@@ -100,6 +100,8 @@ def _open_csv(path: Path) -> Table:
         import pyarrow as pa
         from pyarrow import csv as arrow
 
+        if not line.endswith(b"\n"):
+            raise UserError(f"{path}: expected rows of predictions, got none")
         kinds = {**dict.fromkeys(numbers, pa.float64()), **dict.fromkeys(texts, pa.string())}
         unique = [name if names.count(name) == 1 else f"{name} {i}" for i, name in enumerate(names)]
         return arrow.read_csv(

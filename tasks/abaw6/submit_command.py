@@ -46,8 +46,9 @@ def submit(
     Rows and their order are the template's. A frame without a prediction takes the scores of the nearest predicted
     frame of its video, the earlier of two; a video without any takes the mean scores of the run. Both are counted.
 
-    --check finds wrong headers, line ends, names, values and duplicates, and with a template rows that are missing,
-    not asked for or out of order: each with its line, what was expected and what came. Exit code 2 where it finds any.
+    --check finds wrong headers, line ends, names, values, duplicates and gaps within a video, and with a template rows
+    that are missing, not asked for or out of order: each with its line, what was expected and what came. Exit code 2
+    where it finds any.
 
     \b
     harness run --plugin netease_abaw6 --task va --split test
@@ -141,46 +142,56 @@ def _named(numbers: dict[str, str]) -> str:
 
 
 def _check(path: Path, templates: Sequence[Path], task: str | None, progress: Progress, *, as_json: bool) -> None:
-    from abaw6.submission.check import check
     from abaw6.submission.read import SUFFIXES
 
     if not path.exists():
         raise MissingData(f"Nothing to check at {path}")
-    files = [path] if path.is_file() else sorted(p for p in path.iterdir() if p.suffix in SUFFIXES)
+    inside = [] if path.is_file() else sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
+    files = [path] if path.is_file() else inside
     if not files:
         raise MissingData(f"{path} holds no .txt or .csv file to check")
     told: list[dict[str, Any]] = []
     left = list(templates)
     for file in files:
         form = _form(file, task)
-        template = _template(templates, form)
+        template = _template(templates, form) if form else None
         left = [one for one in left if template is None or one != template.path]
-        findings = check(file.read_bytes(), form, template, progress)
-        told.append({"file": str(file), "task": form.task.name, "template": str(template.path) if template else None,
+        findings = _findings(file, form, template, progress)
+        told.append({"file": str(file), "task": form.task.name if form else None,
+                     "template": str(template.path) if template else None,
                      "findings": [asdict(finding) for finding in findings]})  # fmt: skip
         if not as_json:
             _show(told[-1], findings)
-    if left:
-        raise UserError(f"{left[0]} is the template of none of these files: {', '.join(map(str, files))}")
     if as_json:
         click.echo(json.dumps(told, indent=1))
+    if left:
+        raise UserError(f"{left[0]} is the template of none of these files: {', '.join(map(str, files))}")
     wrong = {one["file"]: len(one["findings"]) for one in told if one["findings"]}
     if wrong:
         raise UserError(f"{_many(sum(wrong.values()), 'finding')} in {', '.join(wrong)}")
 
 
-def _form(path: Path, task: str | None) -> Form:
-    from abaw6.submission.form import FORMS, form_of, nearest_form
+def _form(path: Path, task: str | None) -> Form | None:
+    """The form that the file is to have: as told, or by its header; None where that is of no track."""
+    from abaw6.submission.form import form_of, nearest_form
 
-    if task is not None:
-        return form_of(task)
+    return nearest_form(_first_line(path)) if task is None else form_of(task)
+
+
+def _first_line(path: Path) -> str:
     with path.open(encoding="utf-8-sig", errors="replace") as file:
-        header = file.readline().strip()
-    form = nearest_form(header)
-    if form is None:
-        raise UserError(f"{path}, line 1: expected the header of one of {', '.join(FORMS)}, got {header[:60]!r}; "
-                        "--task says which file it is to be")  # fmt: skip
-    return form
+        return file.readline().strip()
+
+
+def _findings(path: Path, form: Form | None, template: Template | None, progress: Progress) -> list[Finding]:
+    from abaw6.submission.check import Finding, check
+    from abaw6.submission.form import FORMS
+
+    if form is not None:
+        return check(path.read_bytes(), form, template, progress)
+    expected = f"that of one of {', '.join(FORMS)} (--task says which file it is to be)"
+    came = repr(_first_line(path)[:60]) if path.stat().st_size else "an empty file"
+    return [Finding(1, "header", expected, came)]
 
 
 def _template(paths: Sequence[Path], form: Form) -> Template | None:
@@ -201,7 +212,7 @@ def _show(told: dict[str, Any], findings: Sequence[Finding]) -> None:
     if not findings:
         click.echo(f"{told['file']} ({told['task']}): nothing to object to; {rows}")
         return
-    click.echo(f"{told['file']} ({told['task']}):")
+    click.echo(f"{told['file']} ({told['task']}):" if told["task"] else f"{told['file']}:")
     seen: dict[str, int] = {}
     for finding in findings:
         seen[finding.what] = seen.get(finding.what, 0) + 1
@@ -210,5 +221,5 @@ def _show(told: dict[str, Any], findings: Sequence[Finding]) -> None:
     for what, n in seen.items():
         if n > SHOWN:
             click.echo(f"  {what}: {n - SHOWN:,} more")
-    if not told["template"]:
+    if told["task"] and not told["template"]:
         click.echo(f"  {rows}")

@@ -119,7 +119,12 @@ def test_the_track_is_known_by_the_header_or_told(tmp_path: Path) -> None:
     path.write_text("Image,Neutral,Anger,Disgust\nv/00001.jpg,1\n")
     assert "(expr):\n  line 1: header" in checked(path)[0]
     path.write_text("v/00001.jpg,1\n")
-    assert "line 1: expected the header of one of va, expr, au, ce, emi, got 'v/00001.jpg,1'" in checked(path)[1]
+    shown, error = checked(path)
+    assert shown == (
+        f"{path}:\n  line 1: header: expected that of one of va, expr, au, ce, emi (--task says which file it is to "
+        "be); got 'v/00001.jpg,1'\n"
+    )
+    assert error == f"1 finding in {path}"
     assert checked(path, "--task", "expr")[1] == f"1 finding in {path}"
     assert "Did you mean 'expr'" in checked(path, "--task", "exprs")[1]
 
@@ -134,6 +139,31 @@ def test_a_folder_of_files_each_with_its_template(tmp_path: Path, template: Path
     assert error == f"1 finding in {sent / 'emi.csv'}"
     (sent / "va.txt").unlink()
     assert f"{template} is the template of none of these files" in checked(sent, "--template", template)[1]
+
+
+def test_a_file_of_no_track_does_not_keep_others_from_being_checked(tmp_path: Path, template: Path) -> None:
+    sent = tmp_path / "sent"
+    sent.mkdir()
+    (sent / "README.txt").write_text("Our predictions\n")
+    (sent / "empty.csv").touch()
+    (sent / "va.TXT").write_text(f"{VA}\nv/00001.jpg,0,2\n")
+    (sent / "folder.txt").mkdir()
+    shown, error = checked(sent)
+    assert f"{sent / 'README.txt'}:\n  line 1: header: expected that of one of va" in shown
+    assert f"{sent / 'empty.csv'}:\n  line 1: header: expected that of one of va" in shown
+    assert f"{sent / 'va.TXT'} (va):\n  line 2: value: expected 2 numbers from -1 to 1; got '2'" in shown
+    assert error == f"3 findings in {sent / 'README.txt'}, {sent / 'empty.csv'}, {sent / 'va.TXT'}"
+    told = json.loads(checked(sent, "--json")[0])
+    assert [(Path(one["file"]).name, one["task"], len(one["findings"])) for one in told] == [
+        ("README.txt", None, 1),
+        ("empty.csv", None, 1),
+        ("va.TXT", "va", 1),
+    ]
+    assert told[1]["findings"][0]["came"] == "an empty file"
+    (sent / "va.TXT").unlink()
+    shown, error = checked(sent, "--template", template, "--json")
+    assert "is the template of none of these files" in error
+    assert [one["task"] for one in json.loads(shown)] == [None, None]
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,15 @@
 """What a jury would object to in a submission file, line by line: what was expected and what came.
 
-Without a template the rows are checked one by one (names, values, duplicates); with it also that they are exactly the
-rows asked for, in its order.
+Without a template the rows are checked one by one (names, values, duplicates), and videos for gaps; with it that they
+are exactly the rows asked for, in its order.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from abaw6.submission.form import Form
 from abaw6.submission.template import Template
@@ -21,7 +22,7 @@ SHOWN = 60  # characters of a line that is wrong
 
 @dataclass(frozen=True)
 class Finding:
-    """One objection. `what` is its sort: encoding, line end, header, columns, name, value, duplicate, missing, ..."""
+    """One objection. `what` is its sort: encoding, line end, header, columns, name, value, duplicate, gap, ..."""
 
     line: int
     what: str
@@ -52,22 +53,28 @@ def check(content: bytes, form: Form, template: Template | None = None, progress
             found += fault(number, values)
     if template is not None:
         found += _against(template, names.line_of, len(lines))
-    elif not names.line_of:
+    elif form.task.level == "frame":
+        found += _gaps(names.of_videos)
+    if template is None and not names.line_of:
         found.append(Finding(len(lines), "count", "rows below the header", "none"))
     return sorted(found, key=lambda finding: finding.line)
 
 
 class _Names:
-    """Names of rows as they come; `line_of` holds the first line of each."""
+    """Names of rows as they come; `line_of` holds the first line of each, `of_videos` that of each frame by video."""
 
     def __init__(self, form: Form) -> None:
         self._form = form
         self.line_of: dict[str, int] = {}
+        self.of_videos: dict[str, dict[int, int]] = {}
 
     def take(self, number: int, name: str, line: str) -> Iterator[Finding]:
+        place = self._form.place(name)
+        if place is not None:
+            self.of_videos.setdefault(place.video, {}).setdefault(place.frame, number)
         if not line.strip():
             yield Finding(number, "blank line", "a row", "nothing")
-        elif self._form.place(name) is None:
+        elif place is None:
             yield Finding(number, "name", f"a row named {self._form.name_expected}", _quoted(name))
         elif self.line_of.setdefault(name, number) != number:
             yield Finding(number, "duplicate", "each name once", f"{name} again, after line {self.line_of[name]:,}")
@@ -114,7 +121,10 @@ def _lines(content: bytes) -> tuple[list[str], list[Finding]]:
         line = content[: error.start].count(b"\n") + 1
         found.append(Finding(line, "encoding", "plain ASCII text", f"byte {content[error.start]:#04x}"))
         text = content.decode("utf-8", errors="replace")
-    return text.removesuffix("\n").split("\n") if text else [], found
+    lines = text.removesuffix("\n").split("\n") if text else []
+    if text and not text.endswith("\n"):
+        found.append(Finding(len(lines), "line end", "LF after the last line too", "none"))
+    return lines, found
 
 
 def _against(template: Template, line_of: dict[str, int], last: int) -> Iterator[Finding]:
@@ -136,20 +146,32 @@ def _against(template: Template, line_of: dict[str, int], last: int) -> Iterator
     if len(line_of) != len(asked):
         yield Finding(last, "count", f"{len(asked):,} rows, as in the template", f"{len(line_of):,} of different names")
     for video, names in missing.items():
-        yield Finding(after[video], "missing", f"{_some(video, names)} below this line", "none of them")
+        yield Finding(after[video], "missing", f"{_some(video, names[0], len(names))} below this line", "none of them")
     for video, names in extra.items():
-        yield Finding(line_of[names[0]], "not asked for", "rows of the template alone", _some(video, names))
+        came = _some(video, names[0], len(names))
+        yield Finding(line_of[names[0]], "not asked for", "rows of the template alone", came)
     wanted = [name for name in template.names if name in line_of]
-    came = [name for name in line_of if name in asked]
-    moved = [place for place, pair in enumerate(zip(wanted, came, strict=True)) if pair[0] != pair[1]]
+    stood = [name for name in line_of if name in asked]
+    moved = [place for place, pair in enumerate(zip(wanted, stood, strict=True)) if pair[0] != pair[1]]
     if moved:
-        name = came[moved[0]]
+        name = stood[moved[0]]
         yield Finding(line_of[name], "order", f"{wanted[moved[0]]}, as in the template",
                       f"{name}; {len(moved):,} rows stand elsewhere")  # fmt: skip
 
 
-def _some(video: str, names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{len(names):,} rows of {video} ({names[0]} first)"
+def _gaps(of_videos: Mapping[str, Mapping[int, int]]) -> Iterator[Finding]:
+    """Videos of which a frame between two others has no row; where they begin and end only a template knows."""
+    for video, line_of in of_videos.items():
+        frames = sorted(line_of)
+        lacking = frames[-1] - frames[0] + 1 - len(frames)
+        if lacking:
+            before = next(frame for frame, after in pairwise(frames) if after > frame + 1)
+            asked = _some(video, f"{video}/{before + 2:05d}.jpg", lacking)
+            yield Finding(line_of[before], "gap", f"{asked} below this line", "none of them")
+
+
+def _some(video: str, first: str, rows: int) -> str:
+    return first if rows == 1 else f"{rows:,} rows of {video} ({first} first)"
 
 
 def _quoted(text: str) -> str:

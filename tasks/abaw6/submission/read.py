@@ -96,7 +96,7 @@ def _files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         return []
-    return sorted(p for p in path.iterdir() if p.suffix in SUFFIXES and not p.name.startswith("."))
+    return sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
 
 
 def _decisions(path: Path, lines: Sequence[str], task: TaskSpec) -> Floats:

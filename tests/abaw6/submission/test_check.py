@@ -33,7 +33,7 @@ def asked(make_template) -> Template:
 )
 def test_a_right_file(task: str, row: str) -> None:
     assert found(f"{FORMS[task].header}\n{row}\n", task) == []
-    assert found(f"{FORMS[task].header}\n{row}", task) == []
+    assert found(f"{FORMS[task].header}\n{row}", task) == [(2, "line end")]
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,27 @@ def test_duplicates_name_the_line_before() -> None:
     assert one == Finding(5, "duplicate", "each name once", "v/00002.jpg again, after line 3")
 
 
+def test_the_last_line_has_an_end_too() -> None:
+    assert check(f"{VA}\n{ROWS}".rstrip("\n").encode(), FORMS["va"]) == [
+        Finding(4, "line end", "LF after the last line too", "none")
+    ]
+    assert found(f"{VA}\r\nv/00001.jpg,0,0") == [(1, "line end"), (2, "line end")]
+    assert found(f"{VA}\n{ROWS}".replace("\n", "\r")) == [(1, "line end")]
+
+
+def test_gaps_within_a_video_show_without_a_template(make_template) -> None:
+    """Rows in any order; a video that begins late or lacks its end is a matter for a template."""
+    frames = ("v/00003", "v/00001", "v/00008", "v/00004", "w/00007", "w/00009", "x/00002")
+    rows = "".join(f"{frame}.jpg,0,0\n" for frame in frames)
+    assert check(f"{VA}\n{rows}".encode(), FORMS["va"]) == [
+        Finding(3, "gap", "4 rows of v (v/00002.jpg first) below this line", "none of them"),
+        Finding(6, "gap", "w/00008.jpg below this line", "none of them"),
+    ]
+    template = read_template(make_template("va", *(f"{frame}.jpg" for frame in frames)), FORMS["va"])
+    assert found(f"{VA}\n{rows}", template=template) == []
+    assert found(f"{FORMS['emi'].header}\n00001,0,0,0,0,0,0\n00003,0,0,0,0,0,0\n", "emi") == []
+
+
 def test_files_without_rows() -> None:
     assert found("") == [(1, "header")]
     assert found(f"{VA}\n") == [(1, "count")]
@@ -124,8 +145,8 @@ def test_rows_that_are_not_asked_for(asked: Template) -> None:
 
 def test_order_is_the_templates(asked: Template) -> None:
     rows = f"{ROWS}w/00002.jpg,0,0".split("\n")
-    assert found("\n".join([VA, *rows]), template=asked) == []
-    assert check("\n".join([VA, rows[0], rows[2], rows[1], rows[3]]).encode(), FORMS["va"], asked) == [
+    assert found("\n".join([VA, *rows, ""]), template=asked) == []
+    assert check("\n".join([VA, rows[0], rows[2], rows[1], rows[3], ""]).encode(), FORMS["va"], asked) == [
         Finding(3, "order", "v/00002.jpg, as in the template", "w/00001.jpg; 2 rows stand elsewhere")
     ]
 

@@ -104,6 +104,11 @@ def test_what_is_no_submission(tmp_path: Path) -> None:
         read(tmp_path, VA)
 
 
+def test_endings_of_any_case(tmp_path: Path) -> None:
+    file_of(tmp_path, VA, "v/00001.jpg,0,0").rename(tmp_path / "VA.TXT")
+    assert list(by_video(tmp_path, VA)) == ["v"]
+
+
 def test_nothing_can_be_remapped(tmp_path: Path) -> None:
     path = file_of(tmp_path, VA, "v/00001.jpg,0,0")
     assert len(read(path, VA, Reading(first_frame=1)).videos) == 1

@@ -7,7 +7,7 @@ import pytest
 
 from harness.kinds import continuous
 from harness.metrics import F1
-from harness.pages.agreement import BINS, Counts, confusion, counts, pairs, scatter, shares
+from harness.pages.agreement import BINS, Counts, confusion, counts, left_out, pairs, scatter, shares
 from harness.pages.evidence import Case
 from harness.types import Video
 
@@ -34,6 +34,13 @@ def test_confusion_counts_rows_with_label_and_prediction_by_truth_and_decision()
     assert count_LL.tolist() == [[2, 2], [2, 0]]
     assert shares(count_LL, axis=1) == [[0.5, 0.5], [1.0, 0.0]]
     assert shares(count_LL, axis=0) == [[0.5, 1.0], [0.5, 0.0]]
+
+
+def test_labelled_rows_that_a_confusion_leaves_out_are_counted():
+    nan = np.nan
+    one = case([[0.9, 0.1], [nan, nan], [nan, nan], [0.6, 0.4]], [[1, 0], [0, 1], [nan, nan], [nan, nan]])
+    assert (confusion([one, one], 2).sum(), left_out([one, one])) == (2, 2)
+    assert left_out([]) == 0
 
 
 def test_what_never_occurs_has_no_share():

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from harness.pages.evidence import Evidence
@@ -98,6 +99,30 @@ def test_confusion_adds_up_both_ways(evidence: Make):
     of_true, of_decided = matrices[:3], matrices[3:]
     assert [sum(row) for row in of_true] == pytest.approx([100] * 3, abs=2)
     assert all(sum(column) == pytest.approx(100, abs=2) or not any(column) for column in zip(*of_decided, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("policy", "counted"),
+    [
+        ("strict", "P counts that as wrong."),
+        ("intersection", "P counts the latter as wrong and leaves out the others."),
+    ],
+)
+def test_a_confusion_says_how_many_labelled_rows_it_leaves_out(evidence: Make, policy: str, counted: str):
+    found = evidence("colour")
+    assert "stand in neither table" not in report(found).decode()
+    assert found.truth is not None
+    cases = dict(found.truth.cases)
+    key, case = next(iter(cases.items()))
+    scores_RL = case.scores_RL.copy()
+    scores_RL[:5] = np.nan  # the first two rows have no label
+    cases[key] = dataclasses.replace(case, scores_RL=scores_RL)
+    truth = dataclasses.replace(found.truth, cases=cases)
+    assert b"3 labelled rows stand in neither" in report(dataclasses.replace(found, truth=truth))  # a run's own row
+    row = {**found.row, "scored": {"policy": policy}}
+    page = report(dataclasses.replace(found, truth=truth, row=row)).decode()
+    told = "3 labelled rows stand in neither table: nothing, or none of these labels, was predicted there. "
+    assert told + counted in page
 
 
 def test_the_test_split_has_a_page_without_scores(evidence: Make):

@@ -125,10 +125,15 @@ def test_libreface(tmp_path: Path):
 def test_emotiefflib(tmp_path: Path):
     path = emotiefflib(tmp_path / "scores.csv")
     found = read("emotiefflib", path, EXPR)
-    best = [EXPR.labels[int(np.nanargmax(row_L))] for row_L in found.videos[0].scores_NL]
-    assert best == ["Happiness", "Anger"]
-    assert (found.missing, found.unused) == (("Other",), ("Contempt", "Valence", "Arousal"))
+    contempt_L, anger_L = found.videos[0].scores_NL
+    own = [i for i, label in enumerate(EXPR.labels) if label != "Other"]
+    assert contempt_L[own].tolist() == [-np.inf] * 7  # as a row that LibreFace decides for Contempt
+    assert EXPR.labels[int(np.nanargmax(anger_L))] == "Anger"
+    assert (found.missing, found.unused) == (("Other",), ("Valence", "Arousal"))
+    assert found.notes == ("1 rows score Contempt highest, which is no label of this task: wrong",)
     found = read("emotiefflib", path, VA)
+    assert "Contempt" in found.unused
+    assert found.notes == ()
     np.testing.assert_allclose(found.videos[0].scores_NL, [[0.35, -0.1], [-0.5, 0.6]], rtol=1e-6)
     assert found.missing == ()
 

@@ -3,11 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from tiny_world import TASKS
 
 from harness.errors import MissingData, UserError
-from harness.scoring.layouts import Layout, find_columns, plain, read_tables
+from harness.scoring.layouts import Layout, find_columns, read_tables
 from harness.scoring.predicted import Predictions, Reading
 from harness.scoring.tables import open_table
 
@@ -85,36 +87,31 @@ def test_labels_without_a_column_are_missing(tmp_path: Path):
     np.testing.assert_array_equal(found.videos[0].scores_NL, np.array([[0.5, np.nan, 0.1]], np.float32))
 
 
-def test_decisions_in_words(tmp_path: Path):
-    path = write(tmp_path / "a.csv", "video,decision", "v,Green", "v,red", "v,")
-    found = read(path)
-    assert found.decided
-    np.testing.assert_array_equal(found.videos[0].scores_NL, [[0, 1, 0], [1, 0, 0], [np.nan] * 3])
-    found = read(write(tmp_path / "b.csv", "video,decision", "v,a+b", "v,", "v,b"), UNITS)
-    assert found.videos[0].scores_NL.tolist() == [[1, 1], [0, 0], [0, 1]]
-    with pytest.raises(UserError, match=r"No label of task 'colour' \(in .*\) is called 'gren'. Did you mean 'green'"):
-        read(write(tmp_path / "c.csv", "video,decision", "v,gren"))
-    with pytest.raises(UserError, match="expected columns named x, y, came decisions alone"):
-        read(path, MOOD)
+@pytest.mark.parametrize(
+    ("name", "end"), [("v.csv", "\n"), ("v.csv", ""), ("v.csv", "\r\n\n"), ("v.parquet", ""), ("folder", "")]
+)
+def test_a_table_without_rows_is_named(tmp_path: Path, name: str, end: str):
+    path = tmp_path / name
+    if name == "folder":
+        path.mkdir()
+        write(path / "v.csv", "video,frame,decision")
+    elif name == "v.parquet":
+        pq.write_table(pa.table({"red": pa.array([], pa.float64())}), path)
+    else:
+        path.write_text("video,frame,red,green,blue" + end)
+    with pytest.raises(UserError, match=r"v\.\w+: expected rows of predictions, got none"):
+        read(path)
 
 
-def test_a_class_that_the_task_lacks_is_a_decision_for_none(tmp_path: Path):
-    path = write(tmp_path / "a.csv", "video,decision", "v,grey", "v,red", "v,grey")
-    found = read(path, layout=Layout("", others=frozenset({"grey"})))
-    assert found.videos[0].scores_NL.tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 0]]
-    assert found.notes == ("2 rows decide for grey, which is no label of this task: wrong",)
-
-
-def test_rows_that_failed_hold_no_value(tmp_path: Path):
-    path = write(tmp_path / "v.csv", "ok,x,y", "1,0.5,0.5", "0,0,0")
-    found = read(path, MOOD, layout=Layout("", valid=("ok",)))
-    np.testing.assert_array_equal(found.videos[0].scores_NL, [[0.5, 0.5], [np.nan, np.nan]])
-    assert found.notes == ("1 rows say ok 0 and so hold no prediction",)
-
-
-def test_presence_is_0_1_or_a_probability(tmp_path: Path):
-    with pytest.raises(UserError, match=r"expected 0, 1 or a probability for b, got 3\.4 in row 2"):
-        read(write(tmp_path / "v.csv", "a,b", "0,1", "0.5,3.4"), UNITS)
+def test_a_clip_has_one_row(tmp_path: Path):
+    path = write(tmp_path / "a.csv", "video,x,y", "08072,0,1", "00001,1,0", "08072.mp4,0,0")
+    with pytest.raises(UserError, match=r"a\.csv, line 4: expected one row for a clip; 08072 came before, in line 2$"):
+        read(path, CLIP)
+    with pytest.raises(UserError, match=r"line 3: expected one row for a clip; 00001 came before, in line 2$"):
+        read(write(tmp_path / "00001.csv", "x,y", "0,1", "1,0"), CLIP)
+    pq.write_table(pa.table({"video": ["a", "a"], "x": [0.0, 0.5], "y": [0.0, 0.1]}), tmp_path / "w.parquet")
+    with pytest.raises(UserError, match=r"w\.parquet, row 2: expected one row for a clip; a came before, in row 1$"):
+        read(tmp_path / "w.parquet", CLIP)
 
 
 def test_faults_of_columns(tmp_path: Path):
@@ -139,11 +136,3 @@ def test_only_columns_that_are_needed_are_read(tmp_path: Path):
     path = write(tmp_path / "v.csv", "x,y,comment", "0,1,not a number")
     assert find_columns(TABLE, open_table(path), MOOD, Reading()).unused == ("comment",)
     assert told(read(path, MOOD)) == {"v": (None, [[0, 1]])}
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [("AU01", "au1"), ("au_1", "au1"), ("AU 10", "au10"), ("Empathic_Pain", "empathicpain"), ("AU100", "au100")],
-)
-def test_plain_names(name: str, expected: str):
-    assert plain(name) == expected

@@ -85,6 +85,24 @@ def test_a_shift_is_refused_by_official_unless_it_is_a_valid_set_of_frames(
 
 
 @settings(deadline=None)
+@given(masks, st.data(), st.integers(-5, 5))
+def test_a_shift_shows_where_the_frames_moved_back_are_the_videos_or_the_labelled(
+    labelled: list[bool], data: st.DataObject, by: int
+):
+    n = len(labelled)
+    own = data.draw(st.sampled_from([set(range(n)), {f for f in range(n) if labelled[f]}]))
+    found, _ = compare(rows(sorted(f + by for f in own)), targets(labelled), [0])
+    assert found.shift == (by if own and by else None)
+    assert (f"its frame numbers look shifted by {by:+d}" in found.explained()) == bool(own and by)
+
+
+def test_what_only_lacks_frames_or_has_more_is_no_shift():
+    for frames in ([0, 1, 2, 3, 4], [1, 2, 3], [0, 2, 3], [2, 3, 4, 6], [1, 1, 2, 3], []):
+        assert compare(rows(frames), targets([True] * 4), [0])[0].shift is None
+    assert compare(rows([1, 2]), targets([False, True, True, False]), [0])[0].shift is None  # all that is labelled
+
+
+@settings(deadline=None)
 @given(masks, st.integers(-3, 3))
 def test_rows_without_numbers_are_told_by_their_count(labelled: list[bool], more: int):
     n = max(len(labelled) + more, 1)
@@ -122,6 +140,13 @@ def test_a_row_without_a_value_is_no_prediction():
     assert np.isnan(scores_RL[:2]).all()
     found, _ = compare(source, np.ones((3, 2), np.float32), [0])  # the second label has no column at all
     assert (found.empty, found.missing) == (1, 1)
+
+
+def test_a_row_whose_best_class_is_none_of_the_labels_is_a_prediction():
+    source = Predicted("v", np.arange(3), np.array([[-np.inf] * 2, [0.2, -np.inf], [0.2, np.inf]], np.float32))
+    found, scores_RL = compare(source, np.ones((3, 2), np.float32), [0, 1])
+    assert (found.empty, found.missing, found.first_missing) == (2, 2, 1)
+    np.testing.assert_array_equal(scores_RL, [[-np.inf] * 2, [np.nan] * 2, [np.nan] * 2])
 
 
 def test_names_are_ids_keys_or_numbers():

@@ -78,6 +78,33 @@ def test_a_late_video_among_others_is_no_shift():
     admit(matched(one(starts=1, ends=9, beyond=1, missing=1), one()), "strict", ())
 
 
+def test_a_video_of_several_whose_rows_look_shifted_is_warned_of(caplog: pytest.LogCaptureFixture):
+    late = one(video="w", starts=1, ends=9, beyond=1, missing=1, first_missing=0, shift=1)
+    for policy in ("strict", "intersection"):
+        caplog.clear()
+        admit(matched(late, one(), dataclasses.replace(late, video="x", shift=-2)), policy, ())
+        assert [record.getMessage() for record in caplog.records] == [
+            "video w: its frame numbers look shifted by +1, moved back they fit exactly",
+            "video x: its frame numbers look shifted by -2, moved back they fit exactly",
+        ]
+    caplog.clear()
+    with pytest.raises(UserError, match=r"2 of 2 videos differ: video w: .* look shifted by \+1"):
+        admit(matched(late, one(missing=1, first_missing=2)), "official", ())
+    assert not caplog.records
+
+
+def test_a_clip_that_stands_twice_is_told_as_that():
+    with pytest.raises(UserError, match=r"video 08072: 2 rows, 1 labelled; .*\. A clip has one row$"):
+        admit(matched(Frames("08072", 1, 1, 2, False)), "strict", ())
+
+
+def test_a_row_whose_best_class_is_none_of_the_labels_is_decided_for_none():
+    scores_RL = array([-np.inf] * 3, [0.1, -np.inf, -np.inf], [NAN, -np.inf, -np.inf])
+    said_RL, target_RL = settle(scores_RL, array(*[[1, 0, 0]] * 3), ONE_OF, "intersection", decided=False, never=[])
+    assert said_RL.tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 0]]
+    assert not np.isnan(target_RL).any()  # they are judged, and wrong
+
+
 def test_strict_makes_missing_rows_wrong_of_each_kind():
     target_RL = array([1, 0, 0], [0, 1, 0])
     said_RL, kept_RL = settle(array([0.2, 0.7, 0.1], [NAN] * 3), target_RL, ONE_OF, "strict", decided=False)

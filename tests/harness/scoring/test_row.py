@@ -52,6 +52,9 @@ def test_a_label_without_a_column_is_never_the_best():
         [-2, -4, -3], [None] * 3, [None] * 3, [0, 0, 1],
     ]  # fmt: skip
     assert [row["decision"] for row in found] == ["red", None, "", "blue"]
+    lost = [-np.inf, NAN, -np.inf]  # another class scored highest
+    found = rows("colour", {"a": [lost], "b": [[0, NAN, 1]]}, {"a": [[0, 0, 0]], "b": [[0, 0, 1]]})
+    assert [list(row.values())[3:] for row in found] == [[None, None, None, ""], [0, -1, 1, "blue"]]
     found = rows("units", {"a": [[0.7, NAN]], "b": [[0.1, NAN]]}, {"a": [[1, 0]], "b": [[0, 0]]})
     assert [row["score b"] for row in found] == [0, 0]
     found = rows("mood", {"a": [[0.7, NAN]], "b": [[NAN, NAN]]}, {"a": [[0.7, 0]], "b": [[-1, 1]]})

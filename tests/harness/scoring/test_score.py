@@ -74,7 +74,8 @@ def test_a_scored_row_stands_on_a_board_beside_the_run(tiny: Any):
     assert {line.full_name: line.p.value for line in lines}["perfect@scored seed 0"] == 1.0
     assert len({line.conditions for line in lines}) == 1
     (line,) = (line for line in lines if line.system == "perfect")
-    assert "perfect: predictions scored from files, policy official." in line.remarks
+    told = "perfect: predictions scored from files, policy official, 78 of 78 labelled rows predicted."
+    assert told in line.remarks
     assert all(one.score is not None for one in rejudge(find_rows(world.folder / "runs")))
 
 
@@ -144,8 +145,9 @@ def test_policies_differ_in_what_is_missing(tiny: Any, task: str):
     assert (strict["coverage"]["videos"], shared["coverage"]["videos"]) == (4, 3)
     assert strict["coverage"]["videos_without_rows"] == ["valid/video13"]
     lines = {line.profile: line for line in collect(world.folder, world.folder / "runs").lines}
-    told = "27 labelled rows without a prediction are counted as wrong"
-    assert any(told in remark for remark in lines["scored-strict"].remarks)
+    for profile, fate in (("scored-strict", "counted as wrong"), ("scored-intersection", "not judged")):
+        told = f"labelled rows predicted, the others are {fate}."
+        assert any(told in remark for remark in lines[profile].remarks)
     assert differences(lines.values()).keys() == {"judged rows"}
 
 
@@ -154,6 +156,35 @@ def test_an_intersection_is_not_compared_with_the_whole(tiny: Any):
     whole, shared = scored(world, perfect(world)), scored(world, incomplete(world), policy="intersection")
     with pytest.raises(UserError, match="cannot be compared"):
         compare(read_judged(whole.folder, "official"), read_judged(shared.folder, "official"))
+
+
+def test_minus_5_is_missing_and_other_values_are_within_the_range(tiny: Any):
+    world = tiny("mood")
+    videos = {name: np.nan_to_num(target_RL) for name, target_RL in truth(world).items()}
+    videos["video10"][7] = -5
+    source = write_csv(world.folder / "a.csv", world.spec.labels, videos)
+    with pytest.raises(UserError, match=r"first gap at frame 8 \(1 labelled rows have no prediction\)"):
+        scored(world, source)
+    row = scored(world, source, policy="intersection").rows[0]
+    assert row["score"]["P"]["value"] == pytest.approx(1)
+    assert (row["coverage"]["missing_rows"], row["coverage"]["rows_without_value"]) == (1, 1)
+    videos["video10"][7] = 100
+    with pytest.raises(UserError, match=r"a\.csv, line 9: expected x from -1 to 1"):
+        scored(world, write_csv(source, world.spec.labels, videos), policy="strict")
+
+
+def test_a_shift_of_one_video_is_told(tiny: Any, caplog: pytest.LogCaptureFixture):
+    world = tiny("colour")
+    source = perfect(world)
+    lines = [line.split(",") for line in source.read_text().splitlines()]
+    moved = [[name, str(int(frame) + (name == "video11")), *rest] for name, frame, *rest in lines[1:]]
+    source.write_text("\n".join(map(",".join, [lines[0], *moved])) + "\n")
+    row = scored(world, source, policy="strict").rows[0]
+    assert row["score"]["P"]["value"] < 1
+    (told,) = row["coverage"]["differences"]
+    assert told.endswith("its frame numbers look shifted by +1, moved back they fit exactly")
+    warned = [record.getMessage() for record in caplog.records]
+    assert warned == ["video video11: its frame numbers look shifted by +1, moved back they fit exactly"]
 
 
 def test_a_label_without_a_column_is_never_predicted(tiny: Any):
