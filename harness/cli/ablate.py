@@ -25,17 +25,18 @@ NOT_SHARED = ("splits", "fresh", "keep_models", "dry_run", "as_json", "verbose")
 )
 @click.option(
     "--only", multiple=True, metavar="NAME",
-    help="Only this variant, in the tasks that have it; may be given again. --list names them.",
+    help="Only this variant, in the tasks that have it; may be given again. --dry-run names them.",
 )
 @click.option(
     "--variant", "own", multiple=True, metavar="NAME:FIELD=VALUE[,FIELD=VALUE]",
     help="A variant of your own, e.g. 'random start:encoders.image.weights=random'.",
 )
+@click.option("--dry-run", is_flag=True, help="Name the variants and what each sets, and stop; nothing is run.")
 @click.option("--list", "list_only", is_flag=True, help="Run the full pipeline, name the variants there are, and stop.")
 @click.option("--format", "form", type=click.Choice(["table", "md", "json"]), default="table", show_default=True)
 def ablate(
-    plugin: str, task: str, only: Sequence[str], own: Sequence[str], list_only: bool, form: str, quiet: bool,
-    **words: Any,
+    plugin: str, task: str, only: Sequence[str], own: Sequence[str], dry_run: bool, list_only: bool, form: str,
+    quiet: bool, **words: Any,
 ) -> None:  # fmt: skip
     """Take a method apart: every part left out or replaced by its control, one at a time.
 
@@ -43,15 +44,34 @@ def ablate(
     computed once. The table gives each variant's score and the variant less the full method, with its 95 % interval
     (paired bootstrap over recordings): a negative difference that excludes 0 (marked *) says that the part pays.
 
+    The variants, where the method has what they take away:
+
+    \b
+    no audio, no text           without that encoder
+    no image encoder            16 x 16 grey pixels for what it gives
+    no pre-training             the image encoder from random weights
+    image not fine-tuned        that encoder as it came; audio, text alike
+    no extra data               trained on the task's own videos alone
+    plain fusion                logistic regression (ridge for values)
+    no label weights in fusion  every label weighs the same in its loss
+    faceless frames hidden      no neighbour's token in their place
+    whole                       one classifier for all videos
+    random parts                as many parts, drawn at random
+    routed                      each video judged by its own part's
+    mean vote                   the mean score for the vote
+    no smoothing                scores as they are voted
+    vote after smoothing        smoothed first, then voted
+
     \b
     harness ablate --plugin netease_abaw6 --task expr
+    harness ablate --plugin netease_abaw6 --task all --dry-run
     harness ablate --plugin netease_abaw6 --task all --format md
     harness ablate --plugin netease_abaw6 --task au --split folds --only whole --only "random parts"
     """
     from rich.console import Console
 
     from harness.ablate import ablate as ablated
-    from harness.ablate import shared_out
+    from harness.ablate import planned, shared_out
     from harness.context import check_device
     from harness.plugins import load
     from harness.progress import shown, silent
@@ -73,7 +93,9 @@ def ablate(
         shares = shared_out(plugins, sorted(plugins.provided("tasks")), request, only)
     for name, share in shares.items():
         try:
-            if list_only:
+            if dry_run:
+                _name(name, planned(plugins, name, request, share, variants))
+            elif list_only:
                 _list(plugins, name, request, said)
             else:
                 found[name] = ablated(plugins, name, request, only=share, own=variants, **said)
@@ -110,8 +132,13 @@ def _list(plugins: Any, task: str, request: Any, said: Mapping[str, Any]) -> Non
 
     prepared = prepare(plugins, task, request, **said)
     carry_out(prepared, plugins)
-    for variant in variants(prepared.context.plan.pipeline, parts_of(prepared), plugins.provided("votes")):
-        click.echo(f"{task}\t{variant.name}\t{' '.join(f'--set {k}={v}' for k, v in variant.sets.items())}")
+    _name(task, variants(prepared.context.plan, parts_of(prepared)))
+
+
+def _name(task: str, variants: Sequence[Variant]) -> None:
+    for one in variants:
+        sets = " ".join(f"--set {field}={value}" for field, value in one.sets.items())
+        click.echo("\t".join([task, one.name, sets, *([one.says] if one.says else [])]))
 
 
 def _print(found: Mapping[str, Ablation], form: str) -> None:

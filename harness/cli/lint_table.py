@@ -26,7 +26,9 @@ def lint_table(file: Path, average: str | None, labels: str | None, as_json: boo
     printed digits": rounding before or after averaging could explain it. Exit code 1 where there is either.
 
     FILE is CSV, Markdown (.md) or LaTeX (.tex). A CSV with the columns label and value is long: rows that agree in all
-    else belong together. Any other table has an average in each row: a column called avg, average, mean, overall or P.
+    else belong together. Any other table has an average in each row: a column called avg, average, mean, overall or P,
+    else score or total score. The columns of numbers beside it are averaged, but for those that are known to hold no
+    scores (year, rank, fold, params, FLOPs, time, ...); --labels says it where names do not. Each finding names them.
 
     \b
     harness lint-table leaderboards/published.csv

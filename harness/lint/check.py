@@ -15,6 +15,9 @@ from typing import Literal
 
 Verdict = Literal["impossible", "not the mean of the printed digits"]
 NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.(?P<decimals>[0-9]+))?|\.(?P<only>[0-9]+))")
+TAIL = r"\s*%?\s*[*†‡^_]*\s*(?:\[.*\]|\(.*\)|(?:±|\+/-|\+-).*)?\s*[*†‡^_]*"
+CELL = re.compile(rf"(?P<number>{NUMBER.pattern}){TAIL}")
+DASHES = "-\N{EN DASH}\N{EM DASH} "  # a cell of nothing else is empty
 FLOAT_NOISE = 12  # decimals: further digits come from binary floating point, not from a printer
 HALF = Fraction(1, 2)
 
@@ -42,6 +45,16 @@ class Printed:
         scale = 100 if percent else 1
         return cls(text, Fraction(text) / scale, Fraction(1, 10**decimals) / scale, decimals)
 
+    @classmethod
+    def in_cell(cls, cell: str) -> Printed | None:
+        """The number that a cell begins with, before %, a dagger, an interval or a deviation; None where it has none.
+
+        >>> [number and number.text for number in map(Printed.in_cell, ("56.90% †", "0.5 ± 0.1", "AU1", ""))]
+        ['56.90', '0.5', None, None]
+        """
+        found = CELL.fullmatch(cell)
+        return cls.of(found["number"]) if found else None
+
 
 @dataclass(frozen=True)
 class PrintedRow:
@@ -68,11 +81,12 @@ class Finding:
     def __str__(self) -> str:
         low, high = self.could
         span = low if low == high else f"{low} to {high}"
-        n = len(self.row.values)
+        of = f"{len(self.row.values)} printed"
+        labels = ", ".join(label for label, _ in self.row.values)
         printed = f"line {self.row.line:,}: {self.row.name}: {self.verdict}: {self.row.average.text} is printed"
         if self.verdict == "impossible":
-            return f"{printed}, but {n} values that round to those printed have a mean of {span}"
-        return f"{printed}, the mean of the {n} printed values is {span}; rounding could explain it"
+            return f"{printed}, but values that round to the {of} ({labels}) have a mean of {span}"
+        return f"{printed}, the mean of the {of} values ({labels}) is {span}; rounding could explain it"
 
 
 def lint(rows: Sequence[PrintedRow]) -> list[Finding]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import MissingData, unknown
+from harness.lint.headers import one_header
 
 MARKDOWN_MARKS = re.compile(r"\*\*|__|`|\\(?=\W)")
 MARKDOWN_LINK = re.compile(r"\[([^\[\]]*)\]\([^()]*\)")
@@ -27,7 +28,7 @@ LATEX_COMMAND = re.compile(r"\\[a-zA-Z]+\*?")
 
 @dataclass(frozen=True)
 class Grid:
-    """One table: its rows of cells, headers too, each with its line in the file."""
+    """One table: its rows of cells, the header too, each with its line in the file."""
 
     rows: tuple[tuple[int, tuple[str, ...]], ...]
 
@@ -70,7 +71,7 @@ def _pipe_cells(line: str) -> tuple[str, ...]:
 
 
 def _latex(text: str) -> Iterator[Grid]:
-    """Each tabular; a cell over several columns counts for the first of them."""
+    """Each tabular, its header as one row; below, a cell over several columns counts for the first of them."""
     text = LATEX_COMMENT.sub("", text)
     for table in TABULAR.finditer(text):
         rows = []
@@ -80,18 +81,16 @@ def _latex(text: str) -> Iterator[Grid]:
         for number, piece in enumerate(table[2][begin:].split(r"\\")):
             row = LATEX_RULES.sub("", ROW_SPACE.sub("", piece, count=1) if number and ROW_SPACE.match(piece) else piece)
             cells = _ampersand_cells(row)
-            if any(cells):
+            if any(text for text, _ in cells):
                 rows.append((line + row[: len(row) - len(row.lstrip())].count("\n"), cells))
             line += piece.count("\n")
-        yield Grid(tuple(rows))
+        yield Grid(tuple(one_header(rows)))
 
 
-def _ampersand_cells(row: str) -> tuple[str, ...]:
-    cells: list[str] = []
-    for cell in re.split(r"(?<!\\)&", row):
-        wide = MULTICOLUMN.search(cell)
-        cells += [_plain_latex(wide[2] if wide else cell), *[""] * (int(wide[1]) - 1 if wide else 0)]
-    return tuple(cells)
+def _ampersand_cells(row: str) -> list[tuple[str, int]]:
+    """The text of each cell, and over how many columns it stands."""
+    found = [(MULTICOLUMN.search(cell), cell) for cell in re.split(r"(?<!\\)&", row)]
+    return [(_plain_latex(wide[2]), int(wide[1])) if wide else (_plain_latex(cell), 1) for wide, cell in found]
 
 
 def _plain_latex(cell: str) -> str:

@@ -16,6 +16,7 @@ from harness.ablate import Ablated, Ablation, Variant
 from harness.boards.compare import compare, read_judged
 from harness.cli.ablate import ablate, as_json, markdown, own_variant
 from harness.errors import UserError
+from harness.resolve import resolve
 
 MakeRun = Callable[..., Path]
 
@@ -92,3 +93,26 @@ def test_the_command_prints_json(tiny: Any, monkeypatch: pytest.MonkeyPatch):
 def test_variants_are_listed_with_what_they_set(tiny: Any, monkeypatch: pytest.MonkeyPatch):
     done = asked(tiny(), monkeypatch, "--list", "-q")
     assert "colour\tno label weights in fusion\t--set fit.label_weights=none" in done.stdout
+
+
+def test_a_dry_run_names_the_variants_and_runs_nothing(tiny: Any, monkeypatch: pytest.MonkeyPatch):
+    world = tiny()
+    done = asked(world, monkeypatch, "--dry-run", "-q", "--only", "whole", "--variant", "short:fit.epochs=1")
+    assert done.stdout.splitlines() == [
+        "colour\twhole\t--set partition=whole\tone classifier for all videos",
+        "colour\tshort\t--set fit.epochs=1",
+    ]
+    assert not (world.folder / "runs").exists()
+    assert list((world.folder / "cache").rglob("*.safetensors")) == []
+    with pytest.raises(UserError, match="'hole'"):
+        asked(world, monkeypatch, "--dry-run", "-q", "--only", "hole")
+
+
+def test_the_help_tells_every_variant():
+    loaded = plugins.load()
+    told = " ".join((ablate.help or "").split())
+    for task in ("expr", "emi"):
+        for profile in ("paper", "demo"):
+            plan = resolve(loaded, task, "netease_abaw6", profile)
+            for variant in room.variants(plan, 2):
+                assert variant.name.replace("audio not", "image not").replace("text not", "image not") in told

@@ -31,7 +31,8 @@ def test_it_is_a_command() -> None:
 def test_rows_that_do_not_add_up_are_an_error(table: Path) -> None:
     done = linted(table)
     assert done.stdout.splitlines() == [
-        "line 3: y: impossible: 0.9 is printed, but 2 values that round to those printed have a mean of 0.1 to 0.3",
+        "line 3: y: impossible: 0.9 is printed, but values that round to the 2 printed (a, b) have a mean of "
+        "0.1 to 0.3",
         "1 of 2 rows add up; 1 without labels or average not checked",
     ]
     assert isinstance(done.exception, HarnessError)

@@ -47,12 +47,12 @@ def test_percent_and_fractions_in_one_row() -> None:
 def test_what_a_finding_says() -> None:
     impossible, unlike = lint([row("0.6801", "0.6591", "0.7019"), row("0.5", "0.5", "0.5"), row("57", "56.4", "56.5")])
     assert str(impossible) == (
-        "line 1: r: impossible: 0.6801 is printed, but 2 values that round to those printed have a mean of "
-        "0.6804 to 0.6806"
+        "line 1: r: impossible: 0.6801 is printed, but values that round to the 2 printed (l0, l1) have a "
+        "mean of 0.6804 to 0.6806"
     )
     assert str(unlike) == (
-        "line 1: r: not the mean of the printed digits: 57 is printed, the mean of the 2 printed values is 56; "
-        "rounding could explain it"
+        "line 1: r: not the mean of the printed digits: 57 is printed, the mean of the 2 printed values (l0, l1) is "
+        "56; rounding could explain it"
     )
 
 

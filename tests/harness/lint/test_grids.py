@@ -38,7 +38,7 @@ text
     assert second.rows == ((8, ("a", "Avg")), (10, ("z", "2")))
 
 
-def test_latex_without_its_commands(tmp_path: Path) -> None:
+def test_latex_without_its_commands_and_with_a_header_of_one_row(tmp_path: Path) -> None:
     text = r"""\begin{table}
 \begin{tabular}{@{}l|c{1}c@{}} % the columns
 \toprule
@@ -54,7 +54,6 @@ System & A\_1 & Avg. \\
 """
     [grid] = grids(tmp_path, "t.tex", text)
     assert grid.rows == (
-        (4, ("", "F1", "")),
         (5, ("System", "A_1", "Avg.")),
         (7, ("Ours & co", "0.50", "55_± 0.3")),
         (9, ("", "12 %", "0.5^†")),

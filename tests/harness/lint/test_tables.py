@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
+from harness.lint.check import lint
 from harness.lint.tables import Tables, is_average, read_tables
 
 LONG = "task,split,label,value,unit\n"
@@ -72,6 +73,64 @@ Mean & 1 & 2 & \\
     assert told(tables(tmp_path, "t.tex", text)) == [(4, "Ours", {"1": "55.29", "2": "51.40"}, "53.35")]
 
 
+def test_a_latex_table_with_groups_over_its_columns(tmp_path: Path) -> None:
+    text = r"""\begin{tabular}{lccccc}
+\multirow{2}{*}{Method} & \multicolumn{2}{c}{VA} & \multicolumn{2}{c}{EXPR} & \multirow{2}{*}{Avg.} \\
+ & V & A & x & y & \\
+Ours & 0.10 & 0.20 & 0.30 & 0.40 & 0.25 \\
+Theirs & 0.30 & 0.20 & 0.40 & 0.50 & 0.35 \\
+\end{tabular}"""
+    values = {"V": "0.10", "A": "0.20", "x": "0.30", "y": "0.40"}
+    found = tables(tmp_path, "t.tex", text)
+    assert told(found)[0] == (4, "Ours", values, "0.25")
+    assert found.not_checked == 0
+    assert lint(found.rows) == []
+    assert tables(tmp_path, "t.tex", text, "V", "A", "x", "y") == found
+
+
+def test_groups_that_repeat_their_columns_are_told_apart(tmp_path: Path) -> None:
+    text = r"""\begin{tabular}{lcccccc}
+Method & \multicolumn{3}{c}{Valid} & \multicolumn{3}{c}{Test} \\
+ & V & A & P & V & A & P \\
+Ours & 1 & 3 & 2 & 5 & 7 & 6 \\
+\end{tabular}"""
+    with pytest.raises(UserError, match="several columns look like an average: Valid P, Test P; --average"):
+        tables(tmp_path, "t.tex", text)
+    found = tables(tmp_path, "t.tex", text, "Test V", "Test A", average="Test P")
+    assert [(values, average) for _, _, values, average in told(found)] == [({"Test V": "5", "Test A": "7"}, "6")]
+
+
+@pytest.mark.parametrize(
+    "column",
+    ["FLOPs", "GFLOPs", "MACs (G)", "Params", "#Params (M)", "Parameters", "Time", "Inference time (ms)", "Latency",
+     "Year", "#", "# frames", "Rank", "Ref", "Ref.", "Reference", "Model size (MB)", "Memory", "GPU hours", "Std",
+     "Batch", "lr", "Layers", "Submissions", "Index", "p-value"],
+)  # fmt: skip
+def test_columns_that_are_no_scores_are_not_averaged(tmp_path: Path, column: str) -> None:
+    found = tables(tmp_path, "t.csv", f"m,{column},Anger,Joy,Avg\nx,86.1,1,3,2\n")
+    assert told(found) == [(2, "x, 86.1", {"Anger": "1", "Joy": "3"}, "2")]
+
+
+@pytest.mark.parametrize("column", ["Timid", "N", "Surprise", "AU12", "Other", "F1 score", "Sadness (1)"])
+def test_labels_are_averaged(tmp_path: Path, column: str) -> None:
+    [(_, _, values, _)] = told(tables(tmp_path, "t.csv", f"m,{column},Joy,Avg\nx,1,3,2\n"))
+    assert list(values) == [column, "Joy"]
+
+
+def test_a_score_is_the_average_where_nothing_else_is(tmp_path: Path) -> None:
+    text = "| # | m | Anger score | Joy score | Score (%) |\n|--|--|--|--|--|\n| 1 | x | 1 | 3 | 2 |\n"
+    assert told(tables(tmp_path, "t.md", text)) == [(3, "1, x", {"Anger score": "1", "Joy score": "3"}, "2")]
+    text = "m,a,b,Score,Avg\nx,1,3,9,2\n"
+    assert told(tables(tmp_path, "t.csv", text)) == [(2, "x, 9", {"a": "1", "b": "3"}, "2")]
+    long = LONG + "au,a,x,1,\nau,a,y,3,\nau,a,Total score,2,\n"
+    assert told(tables(tmp_path, "t.csv", long)) == [(4, "au, a", {"x": "1", "y": "3"}, "2")]
+
+
+def test_of_two_averages_the_other_is_not_averaged(tmp_path: Path) -> None:
+    found = tables(tmp_path, "t.csv", "m,a,b,avg,mean\nx,1,3,2,2\n", average="mean")
+    assert told(found) == [(2, "x, 2", {"a": "1", "b": "3"}, "2")]
+
+
 def test_a_column_of_dashes_still_counts(tmp_path: Path) -> None:
     text = "m,a,b,avg\nx,1,3,2\ny,1,-,1\nz,1,\N{EM DASH},1\n"
     assert [name for _, name, _, _ in told(tables(tmp_path, "t.csv", text))] == ["x"]
@@ -108,7 +167,7 @@ def test_two_averages_must_be_told_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["m,a,b\nx,1,2\n", "m,a,b\nMean,1,2\n", ""])
 def test_a_table_without_an_average(tmp_path: Path, text: str) -> None:
-    with pytest.raises(UserError, match=r"called avg, average, mean, overall or P \(--average names another\)"):
+    with pytest.raises(UserError, match=r"called avg, average, mean, overall, P or score \(--average names another\)"):
         tables(tmp_path, "t.csv", text)
 
 
