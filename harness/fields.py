@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, get_args, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from harness.errors import UserError, unknown
 from harness.types import Component, Extra, Pipeline, Recipe
@@ -19,6 +20,8 @@ FIXED = ("name", "title", "reference", "tasks", "profiles")
 SHARED = "components"  # `components.run` is the option `run` of every component that has it
 MODALITIES = ("image", "audio", "text")
 Literals = TypeVar("Literals", Recipe, Extra)
+WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+PLAIN = {bool: "true or false", int: "int", float: "float", str: "str", NoneType: "none"}
 BOUNDS: Mapping[str, tuple[str, Callable[[float], bool]]] = {
     "epochs": ("at least 1", lambda n: n >= 1),
     "batch": ("at least 1", lambda n: n >= 1),
@@ -66,6 +69,25 @@ def parse(text: str) -> Any:
         except ValueError:
             continue
     return text
+
+
+def suited(kind: Any, value: Any, path: str) -> Any:
+    """The value of field `path` as the type `kind` wants it: kept where it is one, yes and no as bools, else UserError.
+
+    An int is a float too. Types made of more than numbers, bools, texts, None and Literals are not looked at.
+
+    >>> suited(bool, "no", "frozen"), suited(int | None, 3, "k"), suited(float, 1, "hop")
+    (False, 3, 1)
+    """
+    choices = _choices(kind)
+    if not choices or any(_is_one(value, choice) for choice in choices):
+        return value
+    if bool in choices and str(value).lower() in WORDS:
+        return WORDS[str(value).lower()]
+    types = [PLAIN[choice] for choice in choices if choice in PLAIN]
+    literals = ", ".join(str(choice) for choice in choices if choice not in PLAIN)
+    expected = " or ".join(([f"one of {literals}"] if literals else []) + types)
+    raise UserError(f"{path}: expected {expected}, came {value!r}")
 
 
 def at(pipeline: Pipeline, modality: str) -> Component:
@@ -178,12 +200,23 @@ def _check(owner: type, name: str, value: Any, path: str) -> Any:
     choices = get_args(kind)
     if value is None and ("none" in choices or name == "vote"):
         value = "none"
-    if choices and all(isinstance(choice, str) for choice in choices):
-        if value not in choices:
-            raise UserError(f"{path}: expected one of {', '.join(choices)}, came {value!r}")
-        return value
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(kind, type) and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
-        raise UserError(f"{path}: expected {kind.__name__}, came {value!r}")
-    return value
+    checked = suited(kind, value, path)
+    return float(checked) if kind is float else checked
+
+
+def _choices(kind: Any) -> tuple[Any, ...]:
+    """The plain types and literal values that `kind` is made of; none where it has others."""
+    if get_origin(kind) is Literal:
+        return get_args(kind)
+    if get_origin(kind) in (Union, UnionType):
+        inner = [_choices(one) for one in get_args(kind)]
+        return tuple(choice for choices in inner for choice in choices) if all(inner) else ()
+    return (kind,) if isinstance(kind, type) and kind in PLAIN else ()
+
+
+def _is_one(value: Any, choice: Any) -> bool:
+    """Whether a value is of a plain type, or is a literal one; a bool is no number."""
+    if choice not in PLAIN:
+        return type(value) is type(choice) and bool(value == choice)
+    kinds = (int, float) if choice is float else choice
+    return isinstance(value, kinds) and (choice is bool or not isinstance(value, bool))

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, get_type_hints
 
 import pluggy
 
@@ -167,6 +168,21 @@ def check_options(
     for name in required:
         if name not in options:
             raise UserError(f"{what} needs the option {name!r}; its options are {', '.join(known)}")
+
+
+def option_types(factory: Callable[..., Any]) -> dict[str, Any]:
+    """The type of each parameter of `factory` by name; without those that say none, or one known to checkers alone."""
+    module = inspect.getmodule(factory.func if isinstance(factory, partial) else factory)
+    names = vars(module) if module else {}
+    types: dict[str, Any] = {}
+    for name, parameter in inspect.signature(factory).parameters.items():
+        if parameter.annotation is inspect.Parameter.empty or parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            continue
+        try:
+            types |= get_type_hints(SimpleNamespace(__annotations__={name: parameter.annotation}), names)
+        except (NameError, AttributeError):  # imported under TYPE_CHECKING
+            continue
+    return types
 
 
 def takes(factory: Callable[..., Any], name: str) -> bool:

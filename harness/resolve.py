@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import MissingData, UserError, unknown
-from harness.fields import changed
-from harness.plugins import Plugins, Provided, check_options, source_hash, takes
+from harness.fields import changed, suited
+from harness.plugins import Plugins, Provided, check_options, option_types, source_hash, takes
 from harness.resources import Resources
 from harness.types import Component, Extra, Pipeline, Recipe, TaskSpec
 from harness.weights import is_remote, local_file
@@ -97,13 +97,14 @@ def resolve(
     """The plan of one task: its pipeline with the profile's, the task's and the user's changes, every name looked up.
 
     `profile` "paper" is the literal itself where the pipeline has no row of that name; other names must exist.
-    Raises UserError for any name, field or option that does not exist.
+    Raises UserError for any name, field or option that does not exist, and for a value of another type.
     """
     spec: TaskSpec = lookup(plugins, "tasks", task).thing
     provided = plugins.pipeline(plugin)
     base: Pipeline = provided.thing
-    if profile not in base.profiles and profile != "paper":
-        raise unknown(f"profile of {base.name}", profile, {*base.profiles, "paper"})
+    profiles = {"paper", *(name for name in base.profiles if ":" not in name)}  # `demo:va` is what va adds to `demo`
+    if profile not in profiles:
+        raise unknown(f"profile of {base.name}", profile, profiles)
     # the task's row first, then the profile's: a profile sets sizes, a task sets what is there at all
     pipeline = changed(base, base.tasks.get(task, {}))
     rows = {k: v for k, v in base.profiles.get(profile, {}).items() if _applies(pipeline, k)}
@@ -113,7 +114,7 @@ def resolve(
     pipeline = changed(pipeline, sets or {})
     for extra in pipeline.extra_train.values():
         lookup(plugins, "readers", extra.data)
-    pipeline = _usable(pipeline, spec)
+    pipeline = _usable(_typed(plugins, pipeline), spec)
     return plan_of(plugins, spec, pipeline, system_name(base.name, sets or {}), provided.plugin, profile, seed)
 
 
@@ -173,6 +174,23 @@ def _applies(pipeline: Pipeline, path: str) -> bool:
     head, _, rest = path.partition(".")
     modality = rest.partition(".")[0]
     return head not in ("encoders", "adapt") or modality in pipeline.encoders
+
+
+def _typed(plugins: Plugins, pipeline: Pipeline) -> Pipeline:
+    """The pipeline with the options of every component as the types of its factory want them."""
+
+    def typed(place: str, noun: str, component: Component) -> Component:
+        types = option_types(plugins.get(noun, component.name)[0].thing)
+        options = {k: suited(types.get(k, Any), v, f"{place}.{k}") for k, v in component.options.items()}
+        return dataclasses.replace(component, options=options)
+
+    return dataclasses.replace(
+        pipeline,
+        encoders={m: typed(f"encoders.{m}", "encoders", one) for m, one in pipeline.encoders.items()},
+        fusion=typed("fusion", "fusions", pipeline.fusion),
+        partition=typed("partition", "partitions", pipeline.partition),
+        postprocess=typed("postprocess", "postprocessors", pipeline.postprocess),
+    )
 
 
 def _usable(pipeline: Pipeline, task: TaskSpec) -> Pipeline:

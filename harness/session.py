@@ -7,7 +7,8 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,12 +21,13 @@ from harness.context import Context, Place
 from harness.datasets import cache_home, find, locate, plain
 from harness.errors import MissingData, UserError
 from harness.extra import read as read_extra
+from harness.outlook import try_components
 from harness.plugins import Plugins
 from harness.progress import Progress, silent
 from harness.resolve import Plan, lookup, resolve
 from harness.resources import Resources
 from harness.row import fold_rows
-from harness.run import Folder, Stages, run_split
+from harness.run import Folder, run_split
 from harness.splits import (
     FOLDS,
     Histograms,
@@ -37,10 +39,14 @@ from harness.splits import (
     inner,
     make_splits,
 )
-from harness.store import Store, room, write_whole
+from harness.store import Store, write_whole
 from harness.types import Reader, TaskSpec, Video
 
-BYTES_PER_TOKEN = 4096  # 1,024 float32: an upper bound for what encoders here give
+IMAGES = {"aff-wild2": "cropped_aligned", "c-expr": "cropped_aligned", "hume-vidmimic2": "face_images"}
+
+
+class BadData(UserError):
+    """A file of a data set that does not hold what it should; other tasks may not need it."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +72,18 @@ class Request:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run before its work: the context, its splits, where it goes, and what every row of it says."""
+    """A run before its work: the context, its splits, where it goes, and what every row of it says.
+
+    `widths` of tokens by modality and the number of parts at most are what could be told without computing.
+    """
 
     context: Context
     splits: tuple[Split, ...]
     folder: Folder
     facts: Mapping[str, Any]
     request: Request
+    widths: Mapping[str, int] = field(default_factory=dict)
+    most_parts: int = 0
 
     def unfinished(self) -> list[Split]:
         """Splits without a row yet, or every one where their rows are to be forgotten."""
@@ -87,18 +98,25 @@ def prepare(
     found = find(spec.reader, request.data)
     profile = request.profile or default_profile(plugins, request.plugin, demo=found is None or found.demo)
     plan = resolve(plugins, task, request.plugin, profile, sets=request.sets, seed=request.seed)
-    extra = read_extra(
-        plugins, plan.pipeline.extra_train, spec, lambda name: locate(name, request.data, plugins.manager).path,
-        limit=request.limit,
-    )  # fmt: skip
-    root = found or locate(spec.reader, request.data, plugins.manager)  # the demo world is written last
-    reader: Reader = lookup(plugins, "readers", spec.reader).thing(root.path, spec, plan.pipeline.partial_rows)
+    roots: list[Path] = []
+    with _reading(roots):
+        extra = read_extra(
+            plugins, plan.pipeline.extra_train, spec, partial(_located_extra, plugins, request, roots),
+            limit=request.limit,
+        )  # fmt: skip
+        root = found or locate(spec.reader, request.data, plugins.manager)  # the demo world is written last
+        roots.append(root.path)
+        reader: Reader = lookup(plugins, "readers", spec.reader).thing(root.path, spec, plan.pipeline.partial_rows)
+        videos = reader.videos()
+        _refuse_without_images(videos, root.path, spec)
+        counts = {v.key: histogram(reader.targets(v), spec.kind) for v in videos if v.side != "test"}
+        fingerprint = reader.fingerprint()
     store = Store(cache_home() / "store", report)
     resources = Resources(store, request.device, request.seed, _locator(plugins, request), progress)
     place = Place(request.device, request.precision)
-    context = Context(plan, reader, root.name, reader.fingerprint(), store, resources, progress, place, extra=extra)
-    videos = reader.videos()
-    counts = {v.key: histogram(reader.targets(v), spec.kind) for v in videos if v.side != "test"}
+    context = Context(plan, reader, root.name, fingerprint, store, resources, progress, place, extra=extra)
+    with _reading(roots):
+        context.view()
     splits = tuple(limited(split, request.limit) for split in _splits(context, request, videos, counts))
     run_id = run_hash(plan, context.fingerprint, request, {one.name: one.identity() for one in extra})
     folder = Folder(request.runs / task / folder_name(f"{plan.system}@{profile}") / run_id)
@@ -112,7 +130,37 @@ def prepare(
         if len({v.group for v in videos if v.side != "test"}) >= FOLDS
         else "",
     }
-    return Prepared(context, splits, folder, facts, request)
+    prepared = Prepared(context, splits, folder, facts, request)
+    if not prepared.unfinished():
+        return prepared
+    widths, most_parts = try_components(context, prepared.unfinished())
+    return dataclasses.replace(prepared, widths=widths, most_parts=most_parts)
+
+
+def _located_extra(plugins: Plugins, request: Request, roots: list[Path], name: str) -> Path:
+    roots.append(locate(name, request.data, plugins.manager).path)
+    return roots[-1]
+
+
+@contextmanager
+def _reading(roots: Sequence[Path]) -> Iterator[None]:
+    """BadData for what a reader says of a file below these folders."""
+    try:
+        yield
+    except UserError as error:
+        if any(str(root) in str(error) for root in roots):
+            raise BadData(str(error)) from error
+        raise
+
+
+def _refuse_without_images(videos: Sequence[Video], root: Path, task: TaskSpec) -> None:
+    """MissingData where no video has a face image: every pipeline looks at faces."""
+    if videos and not any(video.face_F.any() for video in videos):
+        folder = f"a folder {IMAGES[task.reader]!r}" if task.reader in IMAGES else "face images"
+        raise MissingData(
+            f"{root} holds no face image of any of the {len(videos)} videos of task {task.name!r}: "
+            f"expected {folder} with one folder of images for each video, say of {videos[0].id!r}"
+        )
 
 
 def _splits(context: Context, request: Request, videos: Sequence[Video], counts: Histograms) -> list[Split]:
@@ -186,49 +234,6 @@ def _over_folds(
             plugins.hook.row_scored(row=row)
         on_row(row, new)
     return made
-
-
-def outlook(prepared: Prepared) -> dict[str, Any]:
-    """What is still to compute: stages, frames to encode, disk needed and free."""
-    context = prepared.context
-    todo: dict[str, int] = {}
-    frames = 0
-    for split in prepared.unfinished():
-        stages = Stages(context, split)
-        videos = {v.key: v for v in stages.videos}
-        for one in stages.adapted.values():
-            todo[f"adapt {one.modality}"] = todo.get(f"adapt {one.modality}", 0) + (not one.stored)
-            missing = _not_encoded(context, one, list(videos.values()))
-            todo[f"encode {one.modality}"] = todo.get(f"encode {one.modality}", 0) + len(missing)
-            frames += sum(int(v.face_F.sum()) for v in missing) if one.modality == "image" else 0
-    home = context.store.root
-    while not home.exists():
-        home = home.parent
-    return {
-        "splits": [split.name for split in prepared.splits],
-        "to_run": [split.name for split in prepared.unfinished()],
-        "stages": {name: n for name, n in todo.items() if n},
-        "frames_to_encode": frames,
-        "disk_needed_bytes": frames * BYTES_PER_TOKEN,
-        "disk_free_bytes": shutil.disk_usage(home).free,
-        "evictable_bytes": context.store.evictable_bytes(),
-    }
-
-
-def refuse_if_too_big(found: Mapping[str, Any]) -> None:
-    """UserError where the tokens to come do not fit on the disk."""
-    needed, free = found["disk_needed_bytes"], found["disk_free_bytes"]
-    if needed > free:
-        raise UserError(
-            f"This run may need {needed / 1e9:.1f} GB for tokens and {free / 1e9:.1f} GB are free below "
-            f"{cache_home()}. {room(found['evictable_bytes'])}; or set HARNESS_CACHE"
-        )
-
-
-def _not_encoded(context: Context, one: Any, videos: Sequence[Video]) -> list[Video]:
-    from harness.encode import encode_parts
-
-    return [v for v in videos if not context.store.has("encode", encode_parts(context, one, v))]
 
 
 def default_profile(plugins: Plugins, plugin: str, *, demo: bool) -> str:

@@ -36,7 +36,14 @@ SHORTHANDS = {"fusion": "fusion", "partition": "partition", "vote": "vote", "pos
     metavar="SPLIT",
     help="official, fold-1 .. fold-5, folds, all, or test (predictions without scores).",
 )
-@click.option("--seed", default=0, show_default=True, help="Of weights and batches; splits never depend on it.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Of weights and batches; splits never depend on it.",
+)
 @click.option(
     "--data", multiple=True, metavar="NAME=PATH|demo", help="Where a data set lies; 'demo' for the made-up world."
 )
@@ -95,6 +102,7 @@ def run(plugin: str, task: str, as_json: bool, dry_run: bool, quiet: bool, verbo
 
     from harness.context import check_device
     from harness.plugins import load
+    from harness.session import BadData
 
     console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
     request = request_of(plugin, words)
@@ -108,7 +116,7 @@ def run(plugin: str, task: str, as_json: bool, dry_run: bool, quiet: bool, verbo
         try:
             rows += _one_task(plugins, name, request, console, dry_run=dry_run, verbose=verbose)
         except HarnessError as error:
-            if task != "all" or isinstance(error, UserError):
+            if task != "all" or (isinstance(error, UserError) and not isinstance(error, BadData)):
                 raise
             failed.append(name)
             click.echo(f"harness: task {name}: {error}", err=True)
@@ -151,8 +159,9 @@ def request_of(plugin: str, words: Mapping[str, Any]) -> Request:
 def _one_task(
     plugins: Plugins, task: str, request: Request, console: Console, *, dry_run: bool, verbose: bool
 ) -> list[dict[str, Any]]:
+    from harness.outlook import outlook, refuse_if_too_big
     from harness.progress import shown, silent
-    from harness.session import carry_out, outlook, prepare, refuse_if_too_big
+    from harness.session import carry_out, prepare
 
     prepared = prepare(
         plugins, task, request, silent if console.quiet else shown, lambda line: console.print(line, markup=False)
@@ -183,11 +192,14 @@ def _print_plan(prepared: Prepared, found: Mapping[str, Any], console: Console) 
     if not found["to_run"]:
         console.print(f"  nothing to do: {', '.join(found['splits'])} finished")
         return
-    stages = ", ".join(f"{name} x{n}" for name, n in found["stages"].items()) or "no encoder"
-    console.print(f"  to run: {', '.join(found['to_run'])}; to compute: {stages}")
+    stages = ", ".join(
+        f"{name} {'up to ' if name in found['up_to'] else ''}x{n}" for name, n in found["stages"].items()
+    )
+    console.print(f"  to run: {', '.join(found['to_run'])}; to compute: {stages or 'votes and scores alone'}")
+    assumed = " assumed" if found["token_width_assumed"] else ""
     console.print(
-        f"  {found['frames_to_encode']:,} frames to encode; up to {found['disk_needed_bytes'] / 1e6:,.0f} MB of "
-        f"{found['disk_free_bytes'] / 1e9:,.0f} GB free",
+        f"  {found['frames_to_encode']:,} frames to encode; about {found['disk_needed_bytes'] / 1e6:,.0f} MB for "
+        f"tokens of {found['token_width']:,} numbers{assumed}, {found['disk_free_bytes'] / 1e9:,.0f} GB free",
         markup=False,
     )
 
@@ -200,7 +212,8 @@ def _print_row(row: Mapping[str, Any], new: bool, console: Console, *, verbose: 
     p = row["score"]["P"]
     note = f" [{row['partial']}]" if row["partial"] else ""
     again = "" if new else " (finished before)"
-    console.print(f"{title}: P {p['value']:.4f}, 95 % [{p['low']:.4f}, {p['high']:.4f}]{note}{again}", markup=False)
+    interval = f"95 % [{p['low']:.4f}, {p['high']:.4f}] for these trained models"
+    console.print(f"{title}: P {p['value']:.4f}, {interval}{note}{again}", markup=False)
     few = row["score"]["interval"].get("few_clusters")
     if few:
         console.print(f"  few recordings decide on {', '.join(few)}: the interval is likely too narrow", markup=False)
@@ -221,7 +234,11 @@ def _print_row(row: Mapping[str, Any], new: bool, console: Console, *, verbose: 
 
 
 def fix_threads(threads: int) -> None:
-    """How many processor threads arithmetic takes, from now on."""
+    """How many processor threads arithmetic takes, from now on: PyTorch's, BLAS's and OpenMP's of other libraries."""
     import torch
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     torch.set_num_threads(threads)
+    threadpool_limits(threads)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # for libraries not loaded yet
+        os.environ[name] = str(threads)

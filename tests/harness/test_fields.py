@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Literal, Optional
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UserError
-from harness.fields import at, changed, parse
+from harness.fields import at, changed, parse, suited
 from harness.types import Component, Extra, Pipeline, Recipe
 
 RECIPE = Recipe(epochs=9, lr=1e-4, batch=32)
@@ -167,3 +170,45 @@ def test_a_typed_value(text, value):
 def test_numbers_and_words_come_back_as_typed(value):
     assert parse(str(value)) == value
     assert type(parse(str(value))) is type(value)
+
+
+Pool = Literal["avg", "tokens"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        (int, 3, 3), (float, 3, 3), (float, 0.5, 0.5), (str, "random", "random"), (Pool, "avg", "avg"),
+        (str | None, None, None), (Optional[int], 3, 3), (int | str, "last", "last"), (Literal[1, 2], 2, 2),  # noqa: UP045
+        (Pool | None, None, None), (Any, object, object), (Mapping[str, int], "x", "x"), (int | list[int], "x", "x"),
+        (bool, True, True), (bool, "no", False), (bool, "Yes", True), (bool, "off", False), (bool, "on", True),
+        (bool, 0, False), (bool, 1, True), (bool | None, "no", False), (bool | str, "no", "no"),
+    ],
+)  # fmt: skip
+def test_a_value_of_its_type_is_kept_and_yes_and_no_are_bools(kind, value, expected):
+    found = suited(kind, value, "x.y")
+    assert (type(found), found) == (type(expected), expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        (int, "abc", "int, came 'abc'"),
+        (int, 2.5, "int, came 2.5"),
+        (int, True, "int, came True"),
+        (int, None, "int, came None"),
+        (float, True, "float, came True"),
+        (float, "wide", "float, came 'wide'"),
+        (str, 3, "str, came 3"),
+        (int | None, "x", "int or none, came 'x'"),
+        (bool, "maybe", "true or false, came 'maybe'"),
+        (bool, 2, "true or false, came 2"),
+        (Pool, "max", "one of avg, tokens, came 'max'"),
+        (Literal[1, 2], True, "one of 1, 2, came True"),
+        (Pool | int | None, 0.5, "one of avg, tokens or int or none, came 0.5"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(kind, value, expected):
+    with pytest.raises(UserError) as raised:
+        suited(kind, value, "x.y")
+    assert str(raised.value) == f"x.y: expected {expected}"

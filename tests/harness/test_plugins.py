@@ -13,7 +13,7 @@ import pytest
 from harness import plugins
 from harness.errors import UserError
 from harness.hookspecs import hookimpl
-from harness.plugins import check_options, files_hash, load, source_hash, takes
+from harness.plugins import check_options, files_hash, load, option_types, source_hash, takes
 
 
 def module(**things: Any) -> ModuleType:
@@ -267,3 +267,10 @@ def test_a_partial_has_the_hash_of_its_function():
 def test_files_hash_depends_on_which_modules():
     assert files_hash(("harness.rng",)) != files_hash(("harness.rng", "harness.kinds"))
     assert files_hash(("harness.rng",)) == files_hash(("harness.rng",))
+
+
+def test_the_types_of_options_are_those_that_can_be_told():
+    def factory(model: str, *, k: int = 3, name: str | None = None, lent: Unheard = None, bare=1, **more: int): ...  # type: ignore[name-defined]  # noqa: F821
+
+    assert option_types(factory) == {"model": str, "k": int, "name": str | None}
+    assert option_types(functools.partial(factory, k=4)) == option_types(factory)

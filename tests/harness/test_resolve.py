@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import tiny_world
@@ -89,6 +89,53 @@ def test_every_name_error_comes_before_any_work(loaded, words: dict[str, Any], m
     with pytest.raises(UserError) as raised:
         plan(loaded, **words)
     assert str(raised.value).startswith(message)
+
+
+def typed(
+    *, frozen: bool = False, pool: Literal["avg", "tokens"] = "avg", scale: float = 1.0, weights: str | None = None
+) -> tiny_world.Eye:
+    return tiny_world.Eye(6)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"partition": "random_k", "partition__k": "abc"}, "partition.k: expected int, came 'abc'"),
+        ({"partition": "random_k", "partition__k": True}, "partition.k: expected int, came True"),
+        ({"fusion__width": "abc"}, "fusion.width: expected int, came 'abc'"),
+        ({"encoders__image__pool": "max"}, "encoders.image.pool: expected one of avg, tokens, came 'max'"),
+        ({"encoders__image__frozen": "maybe"}, "encoders.image.frozen: expected true or false, came 'maybe'"),
+        ({"encoders__image__scale": "x"}, "encoders.image.scale: expected float, came 'x'"),
+        ({"encoders__image__weights": 3}, "encoders.image.weights: expected str or none, came 3"),
+    ],
+)
+def test_an_option_of_another_type_is_refused(monkeypatch, words: dict[str, Any], message: str):
+    with pytest.raises(UserError) as raised:
+        plan(_with_typed(monkeypatch), **{"encoders__image": "typed"} | words)
+    assert str(raised.value) == message
+
+
+def test_options_are_kept_as_they_came_but_for_yes_and_no(monkeypatch: pytest.MonkeyPatch):
+    given = {"scale": 2, "pool": "tokens", "weights": None, "frozen": "no"}
+    words = {f"encoders__image__{name}": value for name, value in given.items()}
+    found = plan(_with_typed(monkeypatch), encoders__image="typed", **words)
+    assert found.encoders["image"].component.options == given | {"frozen": False}
+    assert found.describe()["pipeline"]["encoders"]["image"]["options"] == given | {"frozen": False}
+    assert type(found.encoders["image"].component.options["scale"]) is int
+
+
+def _with_typed(monkeypatch: pytest.MonkeyPatch) -> plugins.Plugins:
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [])
+    return plugins.load({"builtin": builtin, "tiny": tiny_world.plugin(encoders={"typed": typed})})
+
+
+def test_what_a_task_adds_to_a_profile_is_no_profile(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [])
+    pipeline = dataclasses.replace(tiny_world.PIPELINE, profiles={"demo": {}, "demo:colour": {"fit.epochs": 2}})
+    loaded = plugins.load({"builtin": builtin, "tiny": tiny_world.plugin(pipelines={"tiny": pipeline})})
+    with pytest.raises(UserError) as raised:
+        plan(loaded, profile="demo:colour")
+    assert str(raised.value) == "No profile of tiny is called 'demo:colour'. Known: demo, paper"
 
 
 def test_a_modality_the_task_lacks(monkeypatch: pytest.MonkeyPatch):

@@ -11,7 +11,8 @@ import tiny_world
 from harness import builtin, plugins
 from harness.errors import HarnessError, MissingData, UserError
 from harness.hookspecs import hookimpl
-from harness.session import Request, default_profile, limited, outlook, prepare, refuse_if_too_big, run_hash
+from harness.outlook import outlook
+from harness.session import BadData, Request, default_profile, limited, prepare, run_hash
 from harness.splits import Split
 
 
@@ -61,24 +62,6 @@ def test_a_long_or_odd_system_is_still_one_folder(tiny):
     assert odd.parent.parent == world.folder / "runs" / "colour"
     long = world.prepare(sets={"encoders.audio": "named:" + 300 * "x"}).folder.path.parent.name
     assert len(long) < 125
-
-
-def test_what_is_still_to_compute(tiny):
-    world = tiny()
-    found = outlook(world.prepare())
-    frames = sum(20 + n % 10 - 2 for n in range(14))
-    assert found["stages"] == {"adapt image": 1, "encode image": 14, "encode audio": 14, "encode text": 14}
-    assert (found["frames_to_encode"], found["splits"], found["to_run"]) == (frames, ["official"], ["official"])
-    world.row()
-    assert outlook(world.prepare())["to_run"] == []
-    after = outlook(world.prepare(sets={"fusion.width": 5}))
-    assert (after["stages"], after["frames_to_encode"], after["disk_needed_bytes"]) == ({}, 0, 0)
-
-
-def test_a_disk_too_small_is_refused():
-    refuse_if_too_big({"disk_needed_bytes": 5, "disk_free_bytes": 5, "evictable_bytes": 0})
-    with pytest.raises(UserError, match=r"may need 6\.0 GB for tokens and 5\.0 GB are free.*2\.50 GB are features"):
-        refuse_if_too_big({"disk_needed_bytes": 6e9, "disk_free_bytes": 5e9, "evictable_bytes": 2_500_000_000})
 
 
 def test_features_of_adapted_encoders_are_evictable_once_their_split_is_finished(tiny):
@@ -204,3 +187,43 @@ def test_a_label_file_s_bytes_are_in_the_fingerprint(tiny):
     assert before != hashlib.sha256().hexdigest()
     (world.root / "labels" / "video0.npy").write_bytes((world.root / "labels" / "video1.npy").read_bytes())
     assert world.prepare().context.fingerprint != before
+
+
+@pytest.mark.parametrize("broken", ["videos", "targets", "fingerprint", "view"])
+def test_a_file_that_a_reader_refuses_is_bad_data(tiny, monkeypatch: pytest.MonkeyPatch, broken: str):
+    world = tiny()
+
+    def refuse(self: tiny_world.TinyReader, *_: object) -> None:
+        raise UserError(f"{self.root}/labels/a.txt, line 2: expected 0 to 7, got '9'")
+
+    monkeypatch.setattr(tiny_world.TinyReader, broken, refuse)
+    with pytest.raises(BadData, match=r"a\.txt, line 2: expected 0 to 7, got '9'"):
+        world.prepare()
+
+
+def test_a_wrong_word_is_not_bad_data(tiny):
+    world = tiny()
+    for words in ({"splits": "offical"}, {"sets": {"vote": "meen"}}, {"profile": "papier"}):
+        with pytest.raises(UserError) as raised:
+            world.prepare(**words)
+        assert not isinstance(raised.value, BadData)
+
+
+def test_without_any_image_the_folder_of_images_is_named(tiny, monkeypatch: pytest.MonkeyPatch):
+    videos = tiny_world.TinyReader.videos
+
+    def faceless(self: tiny_world.TinyReader) -> Any:
+        return tuple(dataclasses.replace(video, face_F=video.face_F & False) for video in videos(self))
+
+    monkeypatch.setattr(tiny_world.TinyReader, "videos", faceless)
+    world = tiny()
+    with pytest.raises(
+        MissingData, match=r"holds no face image of any of the 16 videos of task 'colour': expected face"
+    ):
+        world.prepare()
+    spec = dataclasses.replace(tiny_world.TASKS["colour"], name="afar", reader="aff-wild2")
+    other = tiny(spec, readers={"aff-wild2": tiny_world.TinyReader})
+    with pytest.raises(
+        MissingData, match="expected a folder 'cropped_aligned' with one folder of images for each video"
+    ):
+        other.prepare(data={"aff-wild2": str(other.root)})

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -66,7 +68,10 @@ def test_a_run_says_its_plan_and_its_score(call: Call, own_home: Path):
     code, out, err = call()
     assert (code, out) == (0, "")
     assert "colour: tiny[fit.epochs=1,adapt.image=None] (paper) on tiny data, seed 0, cpu, 1 thread\n" in err
-    assert "to run: official; to compute: encode image x14, encode audio x14, encode text x14" in err
+    assert (
+        "to run: official; to compute: encode image x14, encode audio x14, encode text x14, partition x1, fit up to x2"
+        in err
+    )
     assert "colour official on tiny: P 0." in err
     assert "red 0." in err
     [row] = own_home.glob("runs/colour/*/*/official.json")
@@ -101,12 +106,19 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(call: Call, own_home: Path)
     [plan] = json.loads(out)
     assert code == 0
     assert plan["to_run"] == ["official"]
-    assert plan["stages"] == {"encode image": 14, "encode audio": 14, "encode text": 14}
+    assert plan["stages"] == {
+        "encode image": 14, "encode audio": 14, "encode text": 14, "partition": 1, "fit": 2, "predict": 2,
+    }  # fmt: skip
     assert plan["frames_to_encode"] == sum((20 + n % 10) - 2 for n in range(14))
     assert plan["plan"]["pipeline"]["fit"]["epochs"] == 1
     assert "frames to encode" in err
     assert not (own_home / "runs").exists()
     assert not list((own_home / "cache").rglob("*.safetensors"))
+
+
+def test_with_all_stages_stored_votes_and_scores_are_left(call: Call):
+    call()
+    assert "to compute: votes and scores alone\n" in call("--dry-run", "--vote", "majority")[2]
 
 
 def test_a_dry_run_forgets_no_row(call: Call, own_home: Path):
@@ -163,7 +175,9 @@ def test_mistakes(call: Call, words: list[str], code: int, line: str):
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("words", [["--threads", "-1"], ["--limit", "-1"], ["--device", "cuda:99"]])
+@pytest.mark.parametrize(
+    "words", [["--threads", "-1"], ["--limit", "-1"], ["--device", "cuda:99"], ["--seed", "-1"], ["--seed", str(2**63)]]
+)
 def test_more_mistakes(call: Call, words: list[str]):
     code, _, err = call(*words)
     assert code in (2, 3)
@@ -176,6 +190,39 @@ def test_one_task_of_all_that_fails_leaves_the_others_whole(call: Call, own_home
     assert [row["task"] for row in json.loads(out)] == ["colour"]
     assert "harness: task nowhere: No data set 'gone'" in err
     assert err.strip().endswith("harness: 1 of 2 tasks did not finish: nowhere")
+
+
+def test_malformed_data_of_one_task_leaves_the_others_whole(call: Call, monkeypatch: pytest.MonkeyPatch):
+    targets = tiny_world.TinyReader.targets
+
+    def refuse(self: tiny_world.TinyReader, video: Any) -> Any:
+        if self.spec.name == "colour":
+            raise UserError(f"{self.root}/labels/a.txt, line 2: expected 0 to 7, got '9'")
+        return targets(self, video)
+
+    monkeypatch.setattr(tiny_world.TinyReader, "targets", refuse)
+    code, _, err = call("--task", "all")
+    assert code == 4
+    assert "harness: task colour: " in err
+    assert "a.txt, line 2: expected 0 to 7, got '9'" in err
+    assert err.strip().endswith("harness: 2 of 2 tasks did not finish: colour, nowhere")
+    assert call("--task", "colour")[0] == 2
+
+
+def test_a_wrong_name_ends_all_tasks(call: Call):
+    code, _, err = call("--task", "all", "--vote", "meen")
+    assert (code, err.count("\n")) == (2, 1)
+
+
+def test_threads_are_those_of_every_library():
+    code = (
+        "from harness.cli.run import fix_threads; import numpy, threadpoolctl; fix_threads(1); import scipy.linalg\n"
+        "import sklearn.cluster, torch; found = threadpoolctl.threadpool_info(); assert torch.get_num_threads() == 1\n"
+        "assert {one['user_api'] for one in found} == {'blas', 'openmp'}, found\n"
+        "assert all(one['num_threads'] == 1 for one in found), found"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_a_run_that_does_not_fit_on_the_disk_is_refused(call: Call, monkeypatch: pytest.MonkeyPatch, own_home: Path):
