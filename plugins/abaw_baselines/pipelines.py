@@ -24,10 +24,10 @@ NO_TEXT: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def _sizes(*fields: str) -> dict[str, Any]:
-    """The bundle's demo sizes of these fields."""
-    demo = BUNDLE.profiles["demo"]
-    return {path: value for path, value in demo.items() if path.startswith(tuple(f"{field}." for field in fields))}
+def _sizes(*fields: str, profile: str = "demo") -> dict[str, Any]:
+    """The bundle's sizes of these fields in a profile."""
+    sizes, beginnings = BUNDLE.profiles[profile], tuple(f"{field}." for field in fields)
+    return {path: value for path, value in sizes.items() if path.startswith(beginnings)}
 
 
 # frozen means that nobody trains it, so in the demo its weights are as drawn
@@ -81,7 +81,12 @@ FUSION_WHOLE = dataclasses.replace(
         }
         for task, row in BUNDLE.tasks.items()
     },
-    profiles={"paper": {}, "demo": {**DEMO_ENCODERS, **_sizes("fusion", "fit")}},
+    profiles={
+        "paper": {},
+        "demo": {**DEMO_ENCODERS, **_sizes("fusion", "fit")},
+        # a task that the bundle trains longer is trained longer here
+        **{name: _sizes("fusion", "fit", profile=name) for name in BUNDLE.profiles if name.startswith("demo:")},
+    },
 )
 
 PIPELINES = (MAJORITY, LOGISTIC, PIXELS16, FUSION_WHOLE)

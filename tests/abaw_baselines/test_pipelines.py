@@ -31,3 +31,13 @@ def test_every_baseline_resolves_for_every_task(loaded, name, task, profile):
     assert plan.partition.component.name == "whole"
     assert ("text" in plan.encoders) == (task == "emi" and name in ("logistic", "fusion_whole"))
     assert plan.pipeline.adapt == {}
+
+
+@pytest.mark.parametrize("profile", ["paper", "demo"])
+@pytest.mark.parametrize("task", TASKS)
+def test_the_one_fusion_is_trained_as_the_bundle_s_are(loaded, task, profile):
+    """Whatever a profile says of the bundle's fusions for one task alone is said of the baseline's, too."""
+    bundle, baseline = (
+        resolve(loaded, task, name, profile).pipeline for name in ("netease_abaw6", "abaw_baselines:fusion_whole")
+    )
+    assert (baseline.fit, baseline.fusion) == (bundle.fit, bundle.fusion)
