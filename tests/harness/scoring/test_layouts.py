@@ -6,24 +6,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tiny_world import TASKS
+from table_files import CLIP, MOOD, TABLE, UNITS, read, write
 
 from harness.errors import MissingData, UserError
-from harness.scoring.layouts import Layout, find_columns, read_tables
+from harness.scoring.layouts import find_columns
 from harness.scoring.predicted import Predictions, Reading
 from harness.scoring.tables import open_table
-
-COLOUR, UNITS, MOOD, CLIP = (TASKS[name] for name in ("colour", "units", "mood", "clip"))
-TABLE = Layout("a table")
-
-
-def read(path: Path, task=COLOUR, reading: Reading = Reading(), layout: Layout = TABLE) -> Predictions:  # noqa: B008
-    return read_tables(layout, path, task, reading)
-
-
-def write(path: Path, *lines: str) -> Path:
-    path.write_text("\n".join(lines) + "\n")
-    return path
 
 
 def told(predictions: Predictions) -> dict[str, tuple[object, object]]:

@@ -7,25 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tiny_world import TASKS
+from table_files import CLIP, COLOUR, MOOD, UNITS, read, write
 
 from harness.errors import UserError
 from harness.kinds import continuous
-from harness.scoring.layouts import Layout, read_tables
-from harness.scoring.predicted import Predictions, Reading
+from harness.scoring.layouts import Layout
+from harness.scoring.predicted import Reading
 from harness.scoring.values import plain
-
-COLOUR, UNITS, MOOD, CLIP = (TASKS[name] for name in ("colour", "units", "mood", "clip"))
-TABLE = Layout("a table")
-
-
-def read(path: Path, task=COLOUR, reading: Reading = Reading(), layout: Layout = TABLE) -> Predictions:  # noqa: B008
-    return read_tables(layout, path, task, reading)
-
-
-def write(path: Path, *lines: str) -> Path:
-    path.write_text("\n".join(lines) + "\n")
-    return path
 
 
 def test_decisions_in_words(tmp_path: Path):
