@@ -19,7 +19,7 @@ test: $(DEV_ENV)
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 $(ARGS)
 
 slow: $(DEV_ENV)
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	$(BIN)/python -m pytest -m slow --numprocesses auto --maxprocesses 2 $(ARGS)
 
 lint: $(DEV_ENV)
 	$(BIN)/ruff check .
